@@ -1,0 +1,5 @@
+export * from './algorithms.js';
+export * from './sign-jwt.js';
+export * from './signing-key.js';
+export * from './verify-jwt.js';
+export type { JWK, JWTPayload } from 'jose';

@@ -1,0 +1,67 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, exportPKCS8, generateKeyPair, importPKCS8, type CryptoKey, type JWK } from 'jose';
+import { fitsAlg, type SigningAlg } from './algorithms.js';
+
+const rsaBits = 2048;
+
+export interface SigningKey {
+  /** RFC 7638 thumbprint of the public key. */
+  readonly kid: string;
+  readonly alg: SigningAlg;
+  /** Cannot be exported again. */
+  readonly privateKey: CryptoKey;
+  /** Ready for a JWKS: with `kid`, `alg` and `use`. */
+  readonly publicJwk: JWK;
+}
+
+/** A private key that must not sign. The message says why and holds nothing of the key. */
+export class SigningKeyRefused extends Error {
+  override readonly name = 'SigningKeyRefused';
+}
+
+/** @returns the key as PKCS #8 PEM, to be sealed or written with mode 0600, and its public half */
+export async function generateSigningKey(
+  alg: SigningAlg,
+): Promise<{ privatePem: string; publicJwk: JWK; kid: string }> {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true, modulusLength: rsaBits });
+  const privatePem = await exportPKCS8(privateKey);
+  const { publicJwk, kid } = await publicHalf(createPrivateKey(privatePem), alg);
+  return { privatePem, publicJwk, kid };
+}
+
+/**
+ * @param pem an unencrypted private key: PKCS #8, PKCS #1 or SEC1
+ * @throws SigningKeyRefused if it cannot be read, is of another kind than the algorithm needs, or is RSA below 2048 bits
+ */
+export async function importPrivate(pem: string, alg: SigningAlg): Promise<SigningKey> {
+  const key = readPem(pem);
+  const { publicJwk, kid } = await publicHalf(key, alg);
+  const privateKey = await importPKCS8(key.export({ type: 'pkcs8', format: 'pem' }).toString(), alg);
+  return { kid, alg, privateKey, publicJwk };
+}
+
+function readPem(pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw new SigningKeyRefused('not an unencrypted private key in PEM');
+  }
+}
+
+async function publicHalf(key: KeyObject, alg: SigningAlg): Promise<{ publicJwk: JWK; kid: string }> {
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  if (bits !== undefined && bits < rsaBits) throw new SigningKeyRefused(`an RSA key needs at least ${rsaBits} bits`);
+  const jwk = jwkOf(key);
+  if (jwk === undefined || !fitsAlg(jwk, alg)) throw new SigningKeyRefused(`the key is not one for ${alg}`);
+  const kid = await calculateJwkThumbprint(jwk);
+  return { publicJwk: { ...jwk, kid, alg, use: 'sig' }, kid };
+}
+
+/** Undefined for kinds that have no JWK form in Node (RSA-PSS, DSA, other curves); none of our algorithms takes them. */
+function jwkOf(key: KeyObject): JWK | undefined {
+  try {
+    return createPublicKey(key).export({ format: 'jwk' }) as JWK;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,101 @@
+import { compactVerify, type JWK, type JWTPayload } from 'jose';
+import { fromBase64Url, parseJson } from '#libs/oauth';
+import { fitsAlg, type SigningAlg } from './algorithms.js';
+
+const maxLength = 16 * 1024;
+/** How far `iat` and `nbf` may lie ahead: replicas and issuers drift. */
+const maxAheadSeconds = 60;
+
+export interface ExpectedJwt {
+  /** Media type in the header, without `application/`: `at+jwt`. */
+  readonly typ: string;
+  readonly issuer: string;
+  readonly algorithms: readonly SigningAlg[];
+  readonly now: Date;
+  /** How long past `exp` a token still counts. Default 0. */
+  readonly clockToleranceSeconds?: number;
+}
+
+export type JwtRefusal =
+  'malformed' | 'typ' | 'kid_unknown' | 'signature' | 'claims_missing' | 'issuer' | 'not_yet_valid' | 'expired';
+
+/** Which check failed is for the audit, not for whoever sent the token. */
+export class JwtRefused extends Error {
+  override readonly name = 'JwtRefused';
+
+  constructor(
+    readonly reason: JwtRefusal,
+    options?: ErrorOptions,
+  ) {
+    super('the JWT was refused', options);
+  }
+}
+
+/**
+ * Verifies a signed JWT (compact form) against keys the caller already trusts, and its `typ`, `iss`, `iat`, `exp`, `nbf`.
+ * The audience and everything else is the caller's to check.
+ *
+ * Keys come from `keys` only, found by `kid`: whatever key or URL the header offers is never looked at (RFC 8725 §3.10).
+ *
+ * @param keys public keys; jose remembers the imported form by object, so pass the same objects again. They get frozen
+ * @throws JwtRefused
+ */
+export async function verifyJwt(
+  jwt: string,
+  keys: readonly JWK[],
+  expected: ExpectedJwt,
+): Promise<{ payload: JWTPayload; kid: string }> {
+  const { header, payload } = read(jwt);
+  if ('crit' in header) throw new JwtRefused('malformed');
+  if (mediaType(header.typ) !== mediaType(expected.typ)) throw new JwtRefused('typ');
+  const alg = expected.algorithms.find((allowed) => allowed === header.alg);
+  if (alg === undefined) throw new JwtRefused('signature');
+  const { kid } = header;
+  const named = keys.filter((key) => key.kid === kid);
+  if (typeof kid !== 'string' || named.length === 0) throw new JwtRefused('kid_unknown');
+  const key = named.find((candidate) => fitsAlg(candidate, alg));
+  if (key === undefined) throw new JwtRefused('signature');
+  await compactVerify(jwt, key, { algorithms: [alg] }).catch((cause: unknown) => {
+    throw new JwtRefused('signature', { cause });
+  });
+  checkClaims(payload, expected);
+  return { payload, kid };
+}
+
+function read(jwt: string): { header: Record<string, unknown>; payload: JWTPayload } {
+  const [first, second, signature, ...more] = jwt.length > maxLength ? [] : jwt.split('.').map(fromBase64Url);
+  const header = readObject(first);
+  const payload = readObject(second);
+  if (!header || !payload || !signature || more.length > 0) throw new JwtRefused('malformed');
+  return { header, payload };
+}
+
+/** Strict in base64url, UTF-8 and JSON: with a member twice, jose and a resource server could read two different tokens. */
+function readObject(bytes: Buffer | undefined): Record<string, unknown> | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const value = parseJson(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function checkClaims(payload: JWTPayload, expected: ExpectedJwt): void {
+  const { exp, iat, nbf = iat } = payload;
+  if (!isTime(exp) || !isTime(iat) || !isTime(nbf)) throw new JwtRefused('claims_missing');
+  if (payload.iss !== expected.issuer) throw new JwtRefused('issuer');
+  const now = expected.now.getTime() / 1000;
+  if (Math.max(iat, nbf) > now + maxAheadSeconds) throw new JwtRefused('not_yet_valid');
+  if (exp + (expected.clockToleranceSeconds ?? 0) <= now) throw new JwtRefused('expired');
+}
+
+/** RFC 7519 §2 NumericDate. JSON numbers like 1e999 read as Infinity: such a token would never end. */
+function isTime(value: unknown): value is number {
+  return Number.isFinite(value);
+}
+
+/** RFC 7515 §4.1.9: `typ` is a media type, compared without case; `application/` may be left out. */
+function mediaType(typ: unknown): string | undefined {
+  return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : undefined;
+}

@@ -1,0 +1,25 @@
+/** Names that go over the wire, in one place. */
+
+export const grantType = {
+  authorizationCode: 'authorization_code',
+  refreshToken: 'refresh_token',
+  clientCredentials: 'client_credentials',
+  tokenExchange: 'urn:ietf:params:oauth:grant-type:token-exchange',
+  jwtBearer: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+} as const;
+
+export type GrantType = (typeof grantType)[keyof typeof grantType];
+
+export const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] as const;
+
+export type AuthMethod = (typeof authMethods)[number];
+
+export const applicationTypes = ['web', 'native'] as const;
+
+export type ApplicationType = (typeof applicationTypes)[number];
+
+/** `typ` header values of the JWTs this server makes or reads. */
+export const jwtType = {
+  /** RFC 9068 §2.1 */
+  accessToken: 'at+jwt',
+} as const;

@@ -1,0 +1,37 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { BrowserSessions } from './browser-sessions.js';
+import { Cookies } from './cookies.js';
+import { Csrf } from './csrf.js';
+import { FlowCookie } from './flow-cookie.js';
+import { LoginController } from './login.controller.js';
+import { LogoutController } from './logout.controller.js';
+import { PasswordChange } from './password-change.js';
+import { PasswordHashing } from './password-hashing.js';
+import { SessionEntity } from './session.entity.js';
+import { SessionStore } from './session.store.js';
+import { SignIn } from './sign-in.js';
+import { SignInLimits } from './sign-in-limits.js';
+import { UserEntity } from './user.entity.js';
+import { UserStore } from './user.store.js';
+import { Users } from './users.js';
+
+/**
+ * Accounts — people, and how a browser becomes theirs.
+ * Owns: the tables users and sessions; GET, POST /login and POST /logout; CSRF tokens and the flow cookie of every form.
+ * Not here: what a person allowed (consents/), the page where they see it (portal/).
+ * Holds always: a session is made only by a successful sign-in, under a new id, and ends with its user or password; every
+ * refused sign-in costs one password verification and reads the same; where to go next is never a parameter.
+ * Jobs: none; a sign-in sweeps the person's expired sessions.
+ * RFC 9700 §4.7, §4.12, §4.16.
+ */
+@Module({
+  imports: [TypeOrmModule.forFeature([UserEntity, SessionEntity])],
+  controllers: [LoginController, LogoutController],
+  providers: [
+    ...[UserStore, SessionStore, Cookies, PasswordHashing, SignInLimits],
+    ...[Users, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+  ],
+  exports: [Users, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+})
+export class AccountsModule {}

@@ -1,0 +1,145 @@
+import { Injectable } from '@nestjs/common';
+import { MoreThan } from 'typeorm';
+import { insertAudit } from '../audit/audit-rows.js';
+import { Database, type Transaction } from '../platform/postgres/database.js';
+import { SessionEntity } from './session.entity.js';
+import type { User } from './user.js';
+
+export interface NewSession {
+  readonly id: string;
+  readonly secretHash: Buffer;
+  readonly userId: string;
+  readonly userAgent: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+export interface SessionRow {
+  readonly id: string;
+  readonly secretHash: Buffer;
+  readonly createdAt: Date;
+  readonly user: User;
+}
+
+/** A session as its owner sees it in a list. */
+export interface SessionView {
+  readonly id: string;
+  readonly userAgent: string;
+  readonly createdAt: Date;
+}
+
+/** What a session is opened on top of. */
+export interface Opening {
+  /** The session this browser had; it ends. */
+  readonly former?: { readonly id: string; readonly hash: Buffer };
+  /** The hash the password was checked against; not the user's any more: no session. */
+  readonly passwordHash?: string;
+  /** From `AuditLog.rows(…)`. */
+  readonly auditRows: string;
+}
+
+@Injectable()
+export class SessionStore {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * Opens a session for a user who is active and still has that password, ends the former one of this browser, and sweeps the
+   * user's expired ones. The user's row is locked first, as in every change of a user: a password that is being changed cannot
+   * open a session that outlives the change.
+   *
+   * @returns false when nothing was opened
+   */
+  async open(session: NewSession, { former, passwordHash, auditRows }: Opening): Promise<boolean> {
+    const rows = await this.database.query(OPEN, [
+      session.id,
+      session.secretHash,
+      session.userId,
+      session.userAgent,
+      session.createdAt,
+      session.expiresAt,
+      passwordHash ?? null,
+      former?.id ?? null,
+      former?.hash ?? null,
+      auditRows,
+    ]);
+    return rows.length === 1;
+  }
+
+  /** The session and its user as they are now: not expired, the user active. */
+  async find(id: string, now: Date): Promise<SessionRow | undefined> {
+    const [row] = await this.database.query<FindRow>(FIND, [id, now], 'sessions.find');
+    if (!row) return undefined;
+    const { id: sessionId, secret_hash, created_at, user } = row;
+    return { id: sessionId, secretHash: secret_hash, createdAt: created_at, user: toUser(user) };
+  }
+
+  /** Newest first, expired ones left out. */
+  async ofUser(userId: string, now: Date): Promise<SessionView[]> {
+    const rows = await this.database.manager.find(SessionEntity, {
+      where: { userId, expiresAt: MoreThan(now) },
+      order: { id: 'DESC' },
+    });
+    return rows.map(({ id, userAgent, createdAt }) => ({ id, userAgent, createdAt }));
+  }
+
+  /** @returns whether it was there; the audit rows are stored only then */
+  async end(userId: string, id: string, auditRows: string): Promise<boolean> {
+    return (await this.database.query(END, [userId, id, auditRows])).length === 1;
+  }
+
+  /** @returns how many ended; the audit rows are stored only if any did */
+  async endAll(userId: string, exceptId: string | undefined, auditRows: string): Promise<number> {
+    return (await this.database.query(END_ALL, [userId, exceptId ?? null, auditRows])).length;
+  }
+
+  /** Inside a change of the user that no session survives. */
+  async removeAll(tx: Transaction, userId: string): Promise<void> {
+    await tx.delete(SessionEntity, { userId });
+  }
+}
+
+const OPEN = `
+  with opened as (
+    insert into sessions (id, secret_hash, user_id, user_agent, created_at, expires_at)
+    select $1::uuid, $2::bytea, u.id, $4::text, $5::timestamptz, $6::timestamptz
+    from users u
+    where u.id = $3 and u.status = 'active' and ($7::text is null or u.password_hash = $7)
+    for share of u
+    returning id, user_id
+  ), ended as (
+    delete from sessions s using opened o
+    where (s.id = $8::uuid and s.secret_hash = $9::bytea) or (s.user_id = o.user_id and s.expires_at <= $5::timestamptz)
+  ), recorded as (
+    ${insertAudit('$10', 'exists (select from opened)')}
+  )
+  select id from opened`;
+
+const FIND = `
+  select s.id, s.secret_hash, s.created_at,
+    json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'role', u.role, 'status', u.status,
+      'provider', u.provider, 'version', u.version, 'createdAt', u.created_at) as "user"
+  from sessions s join users u on u.id = s.user_id
+  where s.id = $1 and s.expires_at > $2 and u.status = 'active'`;
+
+const END = `
+  with ended as (delete from sessions where user_id = $1 and id = $2 returning id),
+    recorded as (${insertAudit('$3', 'exists (select from ended)')})
+  select id from ended`;
+
+const END_ALL = `
+  with ended as (delete from sessions where user_id = $1 and ($2::uuid is null or id <> $2::uuid) returning id),
+    recorded as (${insertAudit('$3', 'exists (select from ended)')})
+  select id from ended`;
+
+interface FindRow {
+  readonly id: string;
+  readonly secret_hash: Buffer;
+  readonly created_at: Date;
+  readonly user: Omit<User, 'email' | 'createdAt'> & { readonly email: string | null; readonly createdAt: string };
+}
+
+const toUser = ({ email, createdAt, ...user }: FindRow['user']): User => ({
+  ...user,
+  email: email ?? undefined,
+  createdAt: new Date(createdAt),
+});

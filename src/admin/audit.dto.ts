@@ -1,0 +1,44 @@
+import { IsISO8601 } from 'class-validator';
+import type { AuditEvent } from '../audit/audit-log.js';
+import { PageQuery } from './list.dto.js';
+import { IsText, MayBeAbsent } from './member-checks.js';
+
+export class ListAudit extends PageQuery {
+  @MayBeAbsent()
+  @IsText(100)
+  action?: string;
+
+  @MayBeAbsent()
+  @IsText(2048)
+  actor_id?: string;
+
+  @MayBeAbsent()
+  @IsText(2048)
+  client_id?: string;
+
+  @MayBeAbsent()
+  @IsText(100)
+  request_id?: string;
+
+  /** RFC 3339; the default is `admin.audit_default_lookback` ago. */
+  @MayBeAbsent()
+  @IsISO8601({ strict: true, strictSeparator: true })
+  since?: string;
+
+  /** RFC 3339; the default is now. */
+  @MayBeAbsent()
+  @IsISO8601({ strict: true, strictSeparator: true })
+  until?: string;
+}
+
+export const toAuditEventView = (event: AuditEvent) => ({
+  id: event.id,
+  action: event.action,
+  reason: event.reason,
+  actor_id: event.actorId ?? '',
+  client_id: event.clientId ?? '',
+  ip: event.ip ?? '',
+  detail: event.detail ?? {},
+  request_id: event.requestId,
+  created_at: event.createdAt.toISOString(),
+});

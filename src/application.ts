@@ -1,0 +1,49 @@
+import 'reflect-metadata';
+import type { Server } from 'node:http';
+import type { LoggerService } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule, type Foundation } from './app.module.js';
+import { parseListenAddress } from './config/listen-address.js';
+import { configureHttp } from './platform/http/configure.js';
+import { closeListeners, openListener } from './platform/http/listeners.js';
+
+export interface Application {
+  /** Stops accepting, finishes what is in flight, closes everything the application opened. The database is not its own. */
+  close(): Promise<void>;
+}
+
+/** Builds the application on a database that is there and migrated, and opens its listeners. */
+export async function startApplication(foundation: Foundation, logger: LoggerService): Promise<Application> {
+  const { config } = foundation;
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.of(foundation), {
+    bodyParser: false,
+    routeConflictPolicy: { duplicate: 'error' },
+    logger,
+    abortOnError: false,
+  });
+  configureHttp(app, config);
+  await app.init();
+
+  const handler = app.getHttpAdapter().getInstance();
+  const servers = [await listen(openListener('public', handler, config.issuerUrl.pathname.replace(/\/$/, '')), config.server.address)];
+  if (config.admin.enabled) servers.push(await listen(openListener('admin', handler), config.admin.address));
+  for (const server of servers) {
+    server.requestTimeout = config.server.readTimeoutSeconds * 1000;
+    server.keepAliveTimeout = config.server.idleTimeoutSeconds * 1000;
+  }
+  return {
+    close: async () => {
+      await closeListeners(servers, config.server.shutdownWaitSeconds);
+      await app.close();
+    },
+  };
+}
+
+function listen(server: Server, address: string): Promise<Server> {
+  const { host, port } = parseListenAddress(address) ?? { port: 0 };
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port }, () => resolve(server.off('error', reject)));
+  });
+}

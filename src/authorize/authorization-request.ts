@@ -1,0 +1,37 @@
+import type { Form } from '#libs/oauth';
+import type { Client } from '../clients/client.js';
+import type { MintResource } from '../resources/resource.js';
+
+/** An authorization request whose redirect may be trusted: from here on failures go back to the client. */
+export interface ReturnAddress {
+  readonly client: Client;
+  readonly redirectUri: string;
+  readonly state?: string;
+}
+
+/** A request that was found to be in order, as of one policy epoch. */
+export interface AuthorizationRequest extends ReturnAddress {
+  readonly resource: MintResource;
+  readonly policyEpoch: number;
+  readonly scopes: readonly RequestedScope[];
+  readonly codeChallenge: string;
+  readonly prompt: readonly string[];
+}
+
+export interface RequestedScope {
+  readonly name: string;
+  readonly description: string;
+  /** Whether the client asked for it, or it is granted unless the person unticks it. */
+  readonly ticked: boolean;
+}
+
+/** The parameters of the request that this server reads; they are what travels through the pages. */
+const PARAMETERS = [
+  'response_type', 'client_id', 'redirect_uri', 'state', 'scope', 'resource', 'code_challenge', 'code_challenge_method', 'prompt',
+] as const;
+
+export const relevantParameters = (form: Form): Form =>
+  new Map(PARAMETERS.flatMap((name) => (form.has(name) ? [[name, form.get(name)!] as const] : [])));
+
+/** The values of `prompt` (OpenID Connect Core §3.1.2.1), which clients of the Model Context Protocol send as well. */
+export const promptsOf = (form: Form): string[] => (form.get('prompt') ?? '').split(' ').filter(Boolean);

@@ -1,0 +1,92 @@
+import { Get, Post, Req, Res } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { redirectHost, redirectKind, required, type Form } from '#libs/oauth';
+import { BrowserSessions, type BrowserSession } from '../accounts/browser-sessions.js';
+import { Csrf } from '../accounts/csrf.js';
+import type { Consent } from '../consents/consent.js';
+import { FormBody, QueryForm } from '../platform/http/body.js';
+import { PageController } from '../platform/http/listeners.js';
+import { Pages } from '../platform/http/page.js';
+import { resourceLabel } from '../resources/resource.js';
+import { AuthorizationFlow } from './authorization-flow.js';
+import { promptsOf, type AuthorizationRequest } from './authorization-request.js';
+import { ConsentDecision } from './consent-decision.js';
+import { consentPage } from './consent.page.js';
+import type { OpenedRequest } from './sealed-request.js';
+
+@PageController('consent')
+export class ConsentController {
+  constructor(
+    private readonly flow: AuthorizationFlow,
+    private readonly decision: ConsentDecision,
+    private readonly sessions: BrowserSessions,
+    private readonly csrf: Csrf,
+    private readonly pages: Pages,
+  ) {}
+
+  /** Asks the person, or answers at once under a consent that was given earlier (W17). */
+  @Get()
+  async ask(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
+    const sealed = required(query, 'request');
+    const opened = this.flow.open(req, sealed);
+    const session = await this.#sessionFor(req, opened);
+    if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
+    await this.flow.answer(res, opened, async (request) => {
+      const { suffices, consent } = await this.decision.earlier(request, session.user);
+      if (consent && suffices) return this.decision.codeUnder(consent, request, session.user);
+      this.pages.send(res, consentPage(this.#pageOf(request, session, consent, sealed)));
+      return undefined;
+    });
+  }
+
+  @Post()
+  async decide(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
+    const sealed = required(form, 'request');
+    const opened = this.flow.open(req, sealed);
+    const session = await this.#sessionFor(req, opened);
+    if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
+    this.csrf.require(req, form.get('csrf'), session.id, `consent:${sealed}`);
+    await this.flow.answer(res, opened, (request) =>
+      form.get('decision') === 'allow'
+        ? this.decision.allow(request, session.user, tickedScopes(form))
+        : this.decision.deny(request, session.user),
+    );
+  }
+
+  /** The session that may answer: `prompt=login` wants a sign-in that is younger than the request. */
+  async #sessionFor(req: Request, { parameters, sealedAt }: OpenedRequest): Promise<BrowserSession | undefined> {
+    const session = await this.sessions.current(req);
+    const fresh = promptsOf(parameters).includes('login');
+    return session && fresh && session.createdAt < sealedAt ? undefined : session;
+  }
+
+  #pageOf(request: AuthorizationRequest, { id, user }: BrowserSession, consent: Consent | undefined, sealed: string): Parameters<typeof consentPage>[0] {
+    const { client, resource, redirectUri } = request;
+    const isDocument = client.registrationSource === 'cimd';
+    return {
+      brand: this.pages.brand,
+      client: {
+        name: client.name,
+        id: client.id,
+        host: isDocument ? new URL(client.id).host : undefined,
+        selfRegistered: client.registrationSource === 'dcr',
+        agent: client.agent,
+      },
+      user,
+      resource: { name: resourceLabel(resource), uri: resource.uri },
+      redirect: { host: redirectHost(redirectUri), kind: redirectKind(redirectUri) ?? 'private-use' },
+      scopes: request.scopes.map((scope) => ({ ...scope, already: consent?.scopes.includes(scope.name) ?? false })),
+      csrf: this.csrf.token(id, `consent:${sealed}`),
+      request: sealed,
+      action: this.pages.href('/consent'),
+      loopbackOnly: isDocument && client.redirectUris.every((uri) => redirectKind(uri) === 'loopback'),
+      logoutCsrf: this.csrf.token(id, 'logout'),
+      logoutAction: this.pages.href('/logout'),
+    };
+  }
+}
+
+const BOX = 'scope:';
+
+const tickedScopes = (form: Form): string[] =>
+  [...form.keys()].filter((name) => name.startsWith(BOX)).map((name) => name.slice(BOX.length));

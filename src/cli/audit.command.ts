@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import { paged, type PageFlags } from './flags.js';
+import type { Run } from './verb.js';
+
+interface ListFlags extends PageFlags {
+  readonly action?: string;
+  readonly actorId?: string;
+  readonly clientId?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+const columns = ['created_at', 'action', 'reason', 'actor_id', 'client_id', 'ip', 'detail'];
+
+export function addAuditCommands(admin: Command, run: Run): void {
+  const audit = admin.command('audit').description('who was granted or refused what, and who changed what');
+
+  paged(audit.command('list').description('list events, newest first'))
+    .option('--action <action>', 'for example token.refresh_denied')
+    .option('--actor-id <id>')
+    .option('--client-id <id>')
+    .option('--since <time>', 'RFC 3339, as 2026-11-21T04:00:00Z (default: the last 24 hours)')
+    .option('--until <time>', 'RFC 3339')
+    .action(
+      run<ListFlags>(async (flags, { api, output }) => {
+        const answer = await api.get('/admin/audit', {
+          action: flags.action,
+          actor_id: flags.actorId,
+          client_id: flags.clientId,
+          since: flags.since,
+          until: flags.until,
+          limit: flags.limit,
+          cursor: flags.cursor,
+        });
+        output.list(answer, 'events', columns);
+      }),
+    );
+}

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError, type Command } from 'commander';
+
+/** Parsers of flag values; commander calls them with the value and what the flag held before. */
+
+/** `a,b` or the flag repeated; the empty string is the empty list. */
+export function list(value: string, before: readonly string[] = []): string[] {
+  return [...before, ...value.split(',').map(trimmed).filter(isFilled)];
+}
+
+/** Like `list`, but a comma inside a URI stays: only one that is followed by a scheme separates. */
+export function uriList(value: string, before: readonly string[] = []): string[] {
+  return [
+    ...before,
+    ...value
+      .split(/,(?=\s*[a-z][a-z0-9+.-]*:)/i)
+      .map(trimmed)
+      .filter(isFilled),
+  ];
+}
+
+/** Whole seconds; `default` takes the object's own value away, so that the server's default counts again. */
+export function secondsOrDefault(value: string): number | null {
+  return value === 'default' ? null : wholeNumber(value);
+}
+
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('a whole number is needed.');
+  return Number(value);
+}
+
+export function trueOrFalse(value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new InvalidArgumentError('true or false is needed.');
+  return value === 'true';
+}
+
+export interface ScopeFlag {
+  readonly name: string;
+  readonly upstream?: string;
+  readonly description?: string;
+}
+
+/** `name|upstream|description`, repeatable. A scope that this server issues itself has no upstream: `name||description`. */
+export function scopes(value: string, before: readonly ScopeFlag[] = []): ScopeFlag[] {
+  const [name = '', upstream = '', ...description] = value.split('|').map(trimmed);
+  if (name === '') throw new InvalidArgumentError("a scope is 'name|upstream|description' and needs a name.");
+  return [
+    ...before,
+    { name, ...(upstream && { upstream }), ...(description.length > 0 && { description: description.join('|') }) },
+  ];
+}
+
+/** A JSON file with a list of scopes: `name`, and perhaps `description`, `upstream`, `default`. */
+export function scopesFile(path: string): unknown[] {
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new InvalidArgumentError(
+      `it cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  if (!Array.isArray(content)) throw new InvalidArgumentError('it must hold a JSON list of scopes.');
+  return content as unknown[];
+}
+
+/** The flags of every list that comes in pages. */
+export function paged(command: Command, limit = 100): Command {
+  return command
+    .option('--limit <count>', 'how many at most', wholeNumber, limit)
+    .option('--cursor <cursor>', 'where the previous page ended');
+}
+
+export interface PageFlags {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+const trimmed = (text: string): string => text.trim();
+const isFilled = (text: string): boolean => text !== '';

@@ -1,0 +1,135 @@
+import type { Command } from 'commander';
+import { paged, type PageFlags } from './flags.js';
+import type { Terminal } from './terminal.js';
+import { UsageError } from './usage-error.js';
+import type { Run } from './verb.js';
+
+interface IdFlags {
+  readonly id: string;
+}
+
+interface PasswordFlags {
+  readonly password: string;
+}
+
+interface CreateFlags extends PasswordFlags {
+  readonly email: string;
+  readonly name?: string;
+  readonly role: string;
+}
+
+interface UpdateFlags extends IdFlags {
+  readonly email?: string;
+  readonly name?: string;
+}
+
+const columns = ['id', 'email', 'name', 'role', 'status', 'provider', 'created_at'];
+
+export function addUserCommands(admin: Command, run: Run): void {
+  const user = admin.command('user').description('the people who sign in');
+  addWriting(user, run);
+  addAccess(user, run);
+
+  paged(user.command('list').description('list users')).action(
+    run<PageFlags>(async ({ limit, cursor }, { api, output }) =>
+      output.list(await api.get('/admin/users', { limit, cursor }), 'users', columns),
+    ),
+  );
+
+  user
+    .command('get')
+    .description('show one user')
+    .requiredOption('--id <id>')
+    .action(run<IdFlags>(async (flags, { api, output }) => output.one(await api.get(at(flags)))));
+}
+
+function addWriting(user: Command, run: Run): void {
+  user
+    .command('create')
+    .description('create a local account')
+    .requiredOption('--email <address>')
+    .requiredOption('--password <->', 'must be -: the password is read from standard input')
+    .option('--name <name>', 'how the pages address the person')
+    .option('--role <role>', 'user or admin', 'user')
+    .action(
+      run<CreateFlags>(async ({ email, name, role, password }, { api, output, terminal }) =>
+        output.one(await api.post('/admin/users', { email, name, role, password: await read(password, terminal) })),
+      ),
+    );
+
+  user
+    .command('update')
+    .description('change a user; what is not named stays')
+    .requiredOption('--id <id>')
+    .option('--email <address>')
+    .option('--name <name>')
+    .action(
+      run<UpdateFlags>(async ({ id, email, name }, { api, output }) => {
+        if (email === undefined && name === undefined) throw new UsageError('nothing to change is named');
+        output.one(await api.patch(at({ id }), { email, name }));
+      }),
+    );
+
+  user
+    .command('set-password')
+    .description('set a new password; it ends the sessions of the person')
+    .requiredOption('--id <id>')
+    .requiredOption('--password <->', 'must be -: the password is read from standard input')
+    .action(
+      run<IdFlags & PasswordFlags>(async (flags, { api, output, terminal }) => {
+        await api.put(`${at(flags)}/password`, { password: await read(flags.password, terminal) });
+        output.done(`the password of ${flags.id} is changed`, { id: flags.id });
+      }),
+    );
+}
+
+function addAccess(user: Command, run: Run): void {
+  const verbs = {
+    disable: 'end the sessions of a user and refuse the tokens, until enabled again',
+    enable: 'let a disabled user in again',
+  };
+  for (const [verb, description] of Object.entries(verbs)) {
+    user
+      .command(verb)
+      .description(description)
+      .requiredOption('--id <id>')
+      .action(run<IdFlags>(async (flags, { api, output }) => output.one(await api.patch(`${at(flags)}/${verb}`))));
+  }
+
+  user
+    .command('force-logout')
+    .description('revoke every token family of a user')
+    .requiredOption('--id <id>')
+    .action(
+      run<IdFlags>(async (flags, { api, output }) => {
+        const answer = await api.delete(`${at(flags)}/tokens`);
+        output.done(`${String(answer.revoked)} token families revoked`, answer);
+      }),
+    );
+
+  user
+    .command('delete')
+    .description('delete a user')
+    .requiredOption('--id <id>')
+    .option('--force', 'although there are active tokens; they end')
+    .action(
+      run<IdFlags & { readonly force?: boolean }>(async (flags, { api, output }) => {
+        await api.delete(at(flags), { force: flags.force });
+        output.done(`user ${flags.id} is deleted`, { deleted: flags.id });
+      }),
+    );
+}
+
+/**
+ * A password on a command line is in the shell's history and in everybody's process list, so only `-` is taken. Of what comes in
+ * on standard input the line break that `echo` adds is not part of the password, everything else is.
+ */
+async function read(flag: string, terminal: Terminal): Promise<string> {
+  if (flag !== '-')
+    throw new UsageError('a password is not given as an argument: use --password - and send it on standard input');
+  const password = (await terminal.readInput()).replace(/\r?\n$/, '');
+  if (password === '') throw new UsageError('standard input held no password');
+  return password;
+}
+
+const at = ({ id }: IdFlags): string => `/admin/users/${encodeURIComponent(id)}`;

@@ -1,0 +1,136 @@
+import { Injectable } from '@nestjs/common';
+import { Database, type Transaction } from '../platform/postgres/database.js';
+import type { Client, ClientStatus, RegistrationSource } from './client.js';
+import { documentHash } from './client-metadata.js';
+import { ClientEntity } from './client.entity.js';
+
+export interface ClientQuery {
+  readonly source?: RegistrationSource;
+  readonly status?: ClientStatus;
+  readonly limit: number;
+  /** The id of the last client of the page before. */
+  readonly cursor?: string;
+  readonly offset?: number;
+}
+
+@Injectable()
+export class ClientStore {
+  constructor(private readonly database: Database) {}
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.database.transaction(work);
+  }
+
+  /** By primary key, prepared: every request of a client begins with it. */
+  async find(id: string): Promise<Client | undefined> {
+    const [row] = await this.database.query<ClientEntity>(FIND, [id], 'clients.find');
+    return row && toClient(row);
+  }
+
+  /** By id, which is by time of registration for ids made here. */
+  async list({ source, status, limit, cursor, offset }: ClientQuery): Promise<Client[]> {
+    const clients = this.database.manager
+      .createQueryBuilder(ClientEntity, 'c')
+      .orderBy('c.id collate "C"', 'ASC')
+      .limit(limit)
+      .offset(offset ?? 0);
+    if (cursor !== undefined) clients.andWhere('c.id collate "C" > :cursor', { cursor });
+    if (source) clients.andWhere('c.registrationSource = :source', { source });
+    if (status) clients.andWhere('c.status = :status', { status });
+    return (await clients.getMany()).map(toClient);
+  }
+
+  /** @returns whether the id was free */
+  async insert(tx: Transaction, client: Client): Promise<boolean> {
+    const { raw } = await tx.createQueryBuilder().insert().into(ClientEntity).values(toRow(client)).orIgnore().returning('id').execute();
+    return (raw as unknown[]).length === 1;
+  }
+
+  /** Locks the row until the transaction ends, so that what is decided on it still holds when it is written. */
+  async lock(tx: Transaction, id: string): Promise<Client | undefined> {
+    const row = await tx.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
+    return row ? toClient(row) : undefined;
+  }
+
+  /** Writes a locked client under its next version. */
+  async update(tx: Transaction, client: Client): Promise<Client> {
+    const next: Client = { ...client, version: client.version + 1 };
+    await tx.update(ClientEntity, { id: client.id }, toRow(next));
+    return next;
+  }
+
+  async remove(tx: Transaction, id: string): Promise<boolean> {
+    return (await tx.delete(ClientEntity, { id })).affected === 1;
+  }
+
+  /**
+   * Stores what a metadata document says: a new row, or the next version of the row when the document changed since (P7).
+   * Status, ceiling and lifetimes of an existing row are the operator's and stay.
+   */
+  async upsertDocument(tx: Transaction, client: Client, now: Date): Promise<{ version: number; outcome: 'inserted' | 'updated' | 'same' }> {
+    const [written] = (await tx.query(UPSERT_DOCUMENT, [
+      client.id,
+      client.name,
+      client.redirectUris,
+      client.grantTypes,
+      client.responseTypes,
+      client.tokenEndpointAuthMethod,
+      client.scope.join(' '),
+      client.applicationType,
+      client.agent,
+      client.agentDescription,
+      documentHash(client),
+      client.securityChangedAt,
+      now,
+    ])) as { version: string; inserted: boolean }[];
+    if (written) return { version: Number(written.version), outcome: written.inserted ? 'inserted' : 'updated' };
+    const [same] = (await tx.query('select version from clients where id = $1', [client.id])) as { version: string }[];
+    return { version: Number(same?.version ?? 0), outcome: 'same' };
+  }
+}
+
+const FIND = `
+  select id, name, redirect_uris as "redirectUris", grant_types as "grantTypes", response_types as "responseTypes",
+    token_endpoint_auth_method as "tokenEndpointAuthMethod", scope, status, registration_source as "registrationSource",
+    application_type as "applicationType", agent, agent_description as "agentDescription", agent_confirmed as "agentConfirmed",
+    default_resource as "defaultResource", access_token_ttl_seconds as "accessTokenTtlSeconds",
+    refresh_token_ttl_seconds as "refreshTokenTtlSeconds", refresh_max_lifetime_seconds as "refreshMaxLifetimeSeconds",
+    metadata_hash as "metadataHash", security_changed_at as "securityChangedAt", version, created_at as "createdAt",
+    updated_at as "updatedAt"
+  from clients where id = $1`;
+
+const UPSERT_DOCUMENT = `
+  insert into clients (id, name, redirect_uris, grant_types, response_types, token_endpoint_auth_method, scope, registration_source,
+    application_type, agent, agent_description, metadata_hash, security_changed_at, created_at, updated_at)
+  values ($1, $2, $3, $4, $5, $6, $7, 'cimd', $8, $9, $10, $11, $12, $13, $13)
+  on conflict (id) do update set name = excluded.name, redirect_uris = excluded.redirect_uris, grant_types = excluded.grant_types,
+    response_types = excluded.response_types, token_endpoint_auth_method = excluded.token_endpoint_auth_method,
+    application_type = excluded.application_type, agent = excluded.agent, agent_description = excluded.agent_description,
+    agent_confirmed = clients.agent_confirmed and clients.agent = excluded.agent,
+    metadata_hash = excluded.metadata_hash, updated_at = excluded.updated_at, version = clients.version + 1,
+    security_changed_at = case
+      when (clients.redirect_uris, clients.token_endpoint_auth_method) = (excluded.redirect_uris, excluded.token_endpoint_auth_method)
+      then clients.security_changed_at else excluded.security_changed_at end
+  where clients.registration_source = 'cimd' and clients.metadata_hash is distinct from excluded.metadata_hash
+  returning version, (xmax = 0) as inserted`;
+
+const toRow = ({ stored: _, ...client }: Client): ClientEntity => ({
+  ...client,
+  scope: client.scope.join(' '),
+  metadataHash: client.registrationSource === 'cimd' ? documentHash(client) : null,
+  defaultResource: client.defaultResource ?? null,
+  accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
+  refreshTokenTtlSeconds: client.refreshTokenTtlSeconds ?? null,
+  refreshMaxLifetimeSeconds: client.refreshMaxLifetimeSeconds ?? null,
+});
+
+const toClient = ({ metadataHash: _, ...row }: ClientEntity): Client => ({
+  ...row,
+  version: Number(row.version),
+  scope: row.scope === '' ? [] : row.scope.split(' '),
+  defaultResource: row.defaultResource ?? undefined,
+  accessTokenTtlSeconds: row.accessTokenTtlSeconds ?? undefined,
+  refreshTokenTtlSeconds: row.refreshTokenTtlSeconds ?? undefined,
+  refreshMaxLifetimeSeconds: row.refreshMaxLifetimeSeconds ?? undefined,
+  stored: true,
+});

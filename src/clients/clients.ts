@@ -1,0 +1,287 @@
+import { Injectable } from '@nestjs/common';
+import { newBearerValue, OAuthError, parseScope } from '#libs/oauth';
+import { AuditLog, type AuditFact } from '../audit/audit-log.js';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import type { Transaction } from '../platform/postgres/database.js';
+import { uuid7 } from '../platform/uuid7.js';
+import { isUrlId, type Client, type ClientMetadata, type ClientStatus } from './client.js';
+import { ClientDescribedByDocument, ClientExists, ClientHasNoSecret, ClientNotFound, ClientRevoked } from './client-errors.js';
+import { readClientMetadata, securityDiffers, toWire, type WireMetadata } from './client-metadata.js';
+import { hashSecret, type StoredSecret } from './client-secret.js';
+import { ClientSecretStore } from './client-secret.store.js';
+import { ClientStore, type ClientQuery } from './client.store.js';
+import { MetadataDocuments } from './metadata-documents.js';
+
+export type { Client } from './client.js';
+export type { ClientQuery } from './client.store.js';
+
+/** What an operator decides about a client, as opposed to what the client says of itself. null ends a former decision. */
+export interface ClientFacts {
+  /** The ceiling; empty: none of its own. */
+  readonly scope?: readonly string[];
+  readonly agentConfirmed?: boolean;
+  readonly defaultResource?: string | null;
+  readonly accessTokenTtlSeconds?: number | null;
+  readonly refreshTokenTtlSeconds?: number | null;
+  readonly refreshMaxLifetimeSeconds?: number | null;
+}
+
+export interface ClientPage {
+  readonly clients: Client[];
+  /** Absent on the last page. */
+  readonly nextCursor?: string;
+}
+
+/** A secret is readable here and never again. */
+export interface ClientWithSecret {
+  readonly client: Client;
+  readonly secret?: string;
+}
+
+const DEFAULT_OVERLAP_SECONDS = 24 * 60 * 60;
+
+/**
+ * Every client, whatever it came from. A change is one transaction with its audit row, and a new version, which statements
+ * that issue anything compare (S6).
+ */
+@Injectable()
+export class Clients {
+  constructor(
+    private readonly store: ClientStore,
+    private readonly secrets: ClientSecretStore,
+    private readonly documents: MetadataDocuments,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  /**
+   * The client of a request that ends in no browser. A URL without a row is looked up in its metadata document, for which the
+   * last good copy will do while its host is away (W27).
+   *
+   * @throws OAuthError `client-authentication-failed` (the document is wrong), `try-again` (its host is away)
+   */
+  async find(id: string): Promise<Client | undefined> {
+    if (!isUrlId(id)) return this.store.find(id);
+    if (!this.config.cimd.enabled) return undefined;
+    this.documents.requireAcceptable(id);
+    return (await this.store.find(id)) ?? this.#describedBy(id, await this.documents.recent(id));
+  }
+
+  /**
+   * The client of an authorization request. For a URL the document of today decides on redirects, name and grants; status,
+   * ceiling and lifetimes are the row's, if there is one.
+   *
+   * @throws OAuthError as `find` does, but an earlier copy of the document does not do
+   */
+  async forAuthorization(id: string): Promise<Client | undefined> {
+    if (!isUrlId(id)) return this.store.find(id);
+    if (!this.config.cimd.enabled) return undefined;
+    this.documents.requireAcceptable(id);
+    const row = await this.store.find(id);
+    if (row && row.status !== 'active') return row;
+    const document = await this.documents.current(id);
+    return row ? this.#merged(row, document) : this.#describedBy(id, document);
+  }
+
+  /** What is stored, with nothing fetched: for the operator. */
+  stored(id: string): Promise<Client | undefined> {
+    return this.store.find(id);
+  }
+
+  async list(query: ClientQuery): Promise<ClientPage> {
+    const found = await this.store.list({ ...query, limit: query.limit + 1 });
+    const clients = found.slice(0, query.limit);
+    return { clients, nextCursor: found.length > clients.length ? clients.at(-1)?.id : undefined };
+  }
+
+  /**
+   * Registers a client under a new id, with a secret if its method needs one.
+   *
+   * @param members wire names (RFC 7591 §2), unchecked
+   * @param id only an operator chooses one
+   * @throws OAuthError `client-metadata-refused`, `redirect-refused`
+   * @throws ClientExists
+   */
+  async create(members: WireMetadata, source: 'admin' | 'dcr', facts: ClientFacts & { id?: string } = {}): Promise<ClientWithSecret> {
+    const metadata = readClientMetadata(members, { source, allowedSchemes: this.config.oauth.allowedRedirectSchemes });
+    const now = this.clock.now();
+    const { id = uuid7(now), ...decided } = facts;
+    const client: Client = {
+      ...this.#unstored(id, metadata, now),
+      scope: source === 'dcr' ? this.#defaultScope() : [],
+      registrationSource: source,
+      agentConfirmed: source === 'admin' && metadata.agent,
+      version: 1,
+      stored: true,
+      ...givenOf(decided),
+    };
+    const made = client.tokenEndpointAuthMethod === 'none' ? undefined : this.#newSecret(now);
+    await this.store.transaction(async (tx) => {
+      if (!(await this.store.insert(tx, client))) throw new ClientExists(id);
+      if (made) await this.secrets.add(tx, id, made.stored, now);
+      await this.audit.record(
+        tx,
+        source === 'admin'
+          ? { action: 'client.created_admin', clientId: id, detail: { name: client.name } }
+          : { action: 'client.registered', clientId: id, detail: { source } },
+      );
+    });
+    return { client, secret: made?.secret };
+  }
+
+  /**
+   * @param members those that change, by wire name; the auth method and agent flags cannot
+   * @throws ClientNotFound
+   * @throws ClientDescribedByDocument
+   * @throws OAuthError `client-metadata-refused`, `redirect-refused`
+   */
+  async update(id: string, members: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types'>, facts: ClientFacts = {}): Promise<Client> {
+    const changes = givenOf(members);
+    return this.#change(id, (client) => {
+      const described = Object.keys(changes).length > 0;
+      if (described && client.registrationSource === 'cimd') throw new ClientDescribedByDocument(id);
+      const rules = { source: 'admin', allowedSchemes: [] } as const;
+      const metadata = described ? readClientMetadata({ ...toWire(client), ...changes }, rules) : client;
+      return { client: { ...client, ...metadata, ...givenOf(facts) }, fact: { action: 'client.updated' } };
+    });
+  }
+
+  /** @throws ClientNotFound @throws ClientRevoked */
+  suspend(id: string): Promise<Client> {
+    return this.#setStatus(id, 'suspended', 'client.suspended');
+  }
+
+  /** Final. @throws ClientNotFound */
+  revoke(id: string): Promise<Client> {
+    return this.#setStatus(id, 'revoked', 'client.revoked');
+  }
+
+  /** @throws ClientNotFound @throws ClientRevoked */
+  reactivate(id: string): Promise<Client> {
+    return this.#setStatus(id, 'active', 'client.reactivated');
+  }
+
+  /** @throws ClientNotFound */
+  async delete(id: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      if (!(await this.store.remove(tx, id))) throw new ClientNotFound(id);
+      await this.audit.record(tx, { action: 'client.deleted', clientId: id, detail: { force } });
+    });
+  }
+
+  /**
+   * A new secret beside the newest one, which works for `overlapSeconds` more (0: it ends at once).
+   *
+   * @throws ClientNotFound @throws ClientHasNoSecret
+   */
+  async rotateSecret(id: string, { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = {}): Promise<Required<ClientWithSecret>> {
+    const now = this.clock.now();
+    const { secret, stored } = this.#newSecret(now);
+    const client = await this.#change(id, async (locked, tx) => {
+      if (locked.tokenEndpointAuthMethod === 'none') throw new ClientHasNoSecret(id);
+      await this.secrets.add(tx, id, stored, new Date(now.getTime() + overlapSeconds * 1000));
+      return { client: locked, fact: { action: 'client.secret_rotated', detail: { overlap_seconds: overlapSeconds } } };
+    });
+    return { client, secret };
+  }
+
+  /**
+   * Stores a client that was only known by its document, because somebody consented to it (P7); of a stored one, stores what
+   * its document says by now.
+   *
+   * @param client as `forAuthorization` gave it
+   * @returns its version
+   */
+  async upsertDocumentClient(tx: Transaction, client: Client): Promise<number> {
+    const { version, outcome } = await this.store.upsertDocument(tx, client, this.clock.now());
+    const action = outcome === 'inserted' ? 'client.registered' : 'client.updated';
+    if (outcome !== 'same') await this.audit.record(tx, { action, clientId: client.id, detail: { source: 'cimd' } });
+    return version;
+  }
+
+  #setStatus(id: string, status: ClientStatus, action: string): Promise<Client> {
+    return this.#change(id, (client) => {
+      if (client.status === status) return undefined;
+      if (client.status === 'revoked') throw new ClientRevoked(id);
+      return { client: { ...client, status }, fact: { action } };
+    });
+  }
+
+  /** Locks, lets `decide` say what becomes of the client, and writes that; undefined leaves everything as it is. */
+  async #change(id: string, decide: (client: Client, tx: Transaction) => Change | undefined | Promise<Change | undefined>): Promise<Client> {
+    const document = await this.#unstoredDocument(id);
+    return this.store.transaction(async (tx) => {
+      if (document) await this.upsertDocumentClient(tx, document);
+      const before = await this.store.lock(tx, id);
+      if (!before) throw new ClientNotFound(id);
+      const change = await decide(before, tx);
+      if (!change) return before;
+      const now = this.clock.now();
+      const securityChangedAt = securityDiffers(before, change.client) ? now : before.securityChangedAt;
+      const after = await this.store.update(tx, { ...change.client, securityChangedAt, updatedAt: now });
+      await this.audit.record(tx, { clientId: id, ...change.fact });
+      return after;
+    });
+  }
+
+  /** An operator's decision about a client without a row makes the row (P7). */
+  async #unstoredDocument(id: string): Promise<Client | undefined> {
+    if (!isUrlId(id) || (await this.store.find(id))) return undefined;
+    try {
+      return await this.find(id);
+    } catch (error) {
+      if (error instanceof OAuthError && error.code === 'invalid_client') throw new ClientNotFound(id);
+      throw error;
+    }
+  }
+
+  #describedBy(id: string, document: ClientMetadata): Client {
+    return { ...this.#unstored(id, document, this.clock.now()), scope: this.#defaultScope(), registrationSource: 'cimd' };
+  }
+
+  #merged(row: Client, document: ClientMetadata): Client {
+    return {
+      ...row,
+      ...document,
+      agentConfirmed: row.agentConfirmed && row.agent === document.agent,
+      securityChangedAt: securityDiffers(row, document) ? this.clock.now() : row.securityChangedAt,
+    };
+  }
+
+  #unstored(id: string, metadata: ClientMetadata, now: Date): Omit<Client, 'scope' | 'registrationSource'> {
+    return {
+      id,
+      ...metadata,
+      status: 'active',
+      agentConfirmed: false,
+      securityChangedAt: now,
+      version: 0,
+      stored: false,
+      createdAt: now,
+      updatedAt: now,
+    };
+  }
+
+  #newSecret(now: Date): { secret: string; stored: StoredSecret } {
+    const id = uuid7(now);
+    const secret = newBearerValue('cs', id).value;
+    return { secret, stored: { id, ...hashSecret(secret, this.config.clientSecretPepper), createdAt: now, expiresAt: null } };
+  }
+
+  #defaultScope(): string[] {
+    return parseScope(this.config.oauth.defaultClientScope);
+  }
+}
+
+interface Change {
+  readonly client: Client;
+  readonly fact: AuditFact;
+}
+
+/** The members that were given. null becomes undefined: spread over a client it ends what was there. */
+function givenOf<T extends object>(facts: T): { [K in keyof T]?: Exclude<T[K], null> } {
+  const given = Object.entries(facts).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given.map(([name, value]) => [name, value ?? undefined])) as { [K in keyof T]?: Exclude<T[K], null> };
+}

@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+import { OAuthError } from '#libs/oauth';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
+import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import type { ClientMetadata } from './client.js';
+import { DocumentWrong, documentUrlProblem, hostIsListed, MAX_DOCUMENT_BYTES, readMetadataDocument } from './metadata-document.js';
+import { MetadataDocumentCache, type RecentFailure } from './metadata-document-cache.js';
+
+/** So that one slow host cannot hold every outgoing request of this server. */
+const MAX_IN_FLIGHT_PER_HOST = 4;
+
+/**
+ * Client id metadata documents (draft-ietf-oauth-client-id-metadata-document-02): the metadata of a client whose id is the URL
+ * of a document about it.
+ *
+ * Strangers choose the URLs: every fetch is guarded, shared by whoever wants the same URL at the same time, and not repeated
+ * for 30 seconds after a failure. A failure is `wrong` (the document breaks a rule or is gone: `invalid_client`) or
+ * `unavailable` (its host is away: 503); its details go to the operator only.
+ */
+@Injectable()
+export class MetadataDocuments {
+  readonly #cache = new MetadataDocumentCache();
+  readonly #inFlight = new Map<string, Promise<ClientMetadata>>();
+  readonly #hosts = new Map<string, number>();
+
+  constructor(
+    private readonly http: GuardedFetch,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  /** @throws OAuthError `client-authentication-failed` unless the URL may be a client id here */
+  requireAcceptable(id: string): void {
+    const { requireHttps, allowedHosts, deniedHosts } = this.config.cimd;
+    const problem = documentUrlProblem(id, { requireHttps });
+    if (problem) throw refusal(id, { kind: 'wrong', problem });
+    if (hostIsListed(id, deniedHosts)) throw refusal(id, { kind: 'wrong', problem: 'the host is in cimd.denied_hosts' });
+    if (allowedHosts.length > 0 && !hostIsListed(id, allowedHosts)) {
+      throw refusal(id, { kind: 'wrong', problem: 'the host is not in cimd.allowed_hosts' });
+    }
+  }
+
+  /**
+   * What the document says now, as far as its cache headers ask for now.
+   *
+   * @throws OAuthError `client-authentication-failed` or `try-again`
+   */
+  async current(id: string): Promise<ClientMetadata> {
+    this.requireAcceptable(id);
+    const now = this.clock.now();
+    const fresh = this.#cache.fresh(id, now);
+    if (fresh) return fresh;
+    const failure = this.#cache.failure(id, now);
+    if (failure) throw refusal(id, failure);
+    const running = this.#inFlight.get(id);
+    if (running) return running;
+    const fetching = this.#fetch(id).finally(() => this.#inFlight.delete(id));
+    this.#inFlight.set(id, fetching);
+    return fetching;
+  }
+
+  /** The same, but while the host is away what it last said will do, for a day (W27). */
+  async recent(id: string): Promise<ClientMetadata> {
+    try {
+      return await this.current(id);
+    } catch (error) {
+      const away = error instanceof OAuthError && error.symptom === 'try-again';
+      const lastGood = away ? this.#cache.lastGood(id, this.clock.now()) : undefined;
+      if (lastGood) return lastGood;
+      throw error;
+    }
+  }
+
+  async #fetch(id: string): Promise<ClientMetadata> {
+    const { host } = new URL(id);
+    const beside = this.#hosts.get(host) ?? 0;
+    if (beside >= MAX_IN_FLIGHT_PER_HOST) throw refusal(id, { kind: 'unavailable', problem: 'too many requests to this host' });
+    this.#hosts.set(host, beside + 1);
+    try {
+      const { cimd, oauth } = this.config;
+      const answer = await this.http.get(id, {
+        trust: 'client',
+        allowHttp: !cimd.requireHttps,
+        allowPrivate: cimd.allowPrivateAddresses,
+        maxBytes: MAX_DOCUMENT_BYTES,
+        timeoutMs: cimd.fetchTimeoutSeconds * 1000,
+        accept: 'application/json',
+      });
+      if (mayPass(answer.status)) throw new FetchFailed('connect', `status ${answer.status}`);
+      const metadata = readMetadataDocument(id, answer, oauth.allowedRedirectSchemes);
+      this.#cache.keep(id, metadata, answer.headers, cimd.cacheTtlSeconds, this.clock.now());
+      return metadata;
+    } catch (error) {
+      throw this.#failed(id, error);
+    } finally {
+      const left = (this.#hosts.get(host) ?? 1) - 1;
+      if (left === 0) this.#hosts.delete(host);
+      else this.#hosts.set(host, left);
+    }
+  }
+
+  #failed(id: string, error: unknown): unknown {
+    const failure = failureOf(error);
+    if (!failure) return error;
+    const ours = error instanceof FetchFailed && error.reason === 'capacity';
+    if (!ours) this.#cache.backOff(id, failure, this.clock.now());
+    return refusal(id, failure, error);
+  }
+}
+
+/** 404 and 410 say that there is no document, 2xx and 3xx are no proper one; every other status may be a bad moment (W27). */
+function mayPass(status: number): boolean {
+  return status >= 400 && status !== 404 && status !== 410;
+}
+
+function failureOf(error: unknown): RecentFailure | undefined {
+  if (error instanceof DocumentWrong) return { kind: 'wrong', problem: error.problem };
+  if (error instanceof FetchRefused) return { kind: 'wrong', problem: `not fetched: ${error.reason}` };
+  if (error instanceof FetchFailed) return { kind: 'unavailable', problem: `not fetched: ${error.reason}` };
+  return undefined;
+}
+
+function refusal(clientId: string, { kind, problem }: RecentFailure, cause?: unknown): OAuthError {
+  const options = { facts: { clientId, problem }, cause };
+  return kind === 'wrong'
+    ? new OAuthError('client-authentication-failed', 'metadata_document_wrong', options)
+    : new OAuthError('try-again', 'metadata_document_unavailable', options);
+}

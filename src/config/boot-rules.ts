@@ -1,0 +1,103 @@
+import type { Config } from './config.js';
+
+/** Rules that no single setting can check: they look at several, or at where the issuer is. */
+export function bootProblems(config: Config): string[] {
+  return rules.flatMap((rule) => rule(config)).filter((problem) => problem !== undefined);
+}
+
+type Rule = (config: Config) => (string | undefined)[];
+
+const rules: readonly Rule[] = [
+  (config) => [
+    production(config) && config.session.secret.length < 32
+      ? 'session.secret is required: at least 32 characters; generate one with "openssl rand -base64 48" and set AUTHPLANE_SESSION_SECRET'
+      : undefined,
+    production(config) && config.admin.enabled && isWeakKey(config.admin.apiKey)
+      ? 'admin.api_key is required: at least 16 characters, none of the well-known ones; generate one with "openssl rand -base64 32" and set AUTHPLANE_ADMIN_API_KEY'
+      : undefined,
+    production(config) && !config.cimd.requireHttps
+      ? 'cimd.require_https must be true unless the issuer is on localhost'
+      : undefined,
+    production(config) && config.cimd.allowPrivateAddresses
+      ? 'cimd.allow_private_addresses must be false unless the issuer is on localhost'
+      : undefined,
+  ],
+  ({ storage: { driver, postgres } }) => [
+    driver === 'postgres' && !postgres.dsn
+      ? 'storage.postgres.dsn is required with storage.driver postgres; set AUTHPLANE_STORAGE_POSTGRES_DSN=postgres://...'
+      : undefined,
+    postgres.minConns > postgres.maxConns
+      ? 'storage.postgres.min_conns must be at most storage.postgres.max_conns'
+      : undefined,
+  ],
+  ({ signing, dataEncryption }) => [
+    signing.keyStore === 'postgres_key' && !dataEncryption.driver
+      ? 'signing.key_store postgres_key needs encryption at rest: set data_encryption.driver to aes_master, or key_store to keyfile'
+      : undefined,
+  ],
+  ({ rateLimit: { enabled, requestsPerSecond, burst } }) => [
+    enabled && requestsPerSecond <= 0
+      ? 'rate_limit.requests_per_second must be above 0, or rate_limit.enabled false'
+      : undefined,
+    enabled && burst <= 0 ? 'rate_limit.burst must be above 0, or rate_limit.enabled false' : undefined,
+  ],
+  ({ admin }) => [
+    admin.auditDefaultLookbackSeconds > admin.auditMaxLookbackSeconds
+      ? 'admin.audit_default_lookback must be at most admin.audit_max_lookback'
+      : undefined,
+  ],
+  resourceRules,
+];
+
+function resourceRules({ resources, resource, server }: Config): string[] {
+  const problems: string[] = [];
+  if (resource.scopes.length > 0 && !resource.uri) {
+    problems.push('resource.scopes needs resource.uri: set AUTHPLANE_RESOURCE_URI');
+  }
+  const seen = new Set<string>();
+  const uris = new Set<string>();
+  for (const { slug, uri, backendKind } of resources) {
+    if (seen.has(slug)) problems.push(`resources: slug ${slug} is there twice`);
+    seen.add(slug);
+    if (uri === undefined) {
+      if (backendKind === 'mint') problems.push(`resources: ${slug} needs a uri, because its backend_kind is mint`);
+      continue;
+    }
+    if (!URL.canParse(uri) || uri.includes('#'))
+      problems.push(`resources: uri of ${slug} must be an absolute URI without fragment`);
+    if (sameTarget(uri, server.issuer)) problems.push(`resources: uri of ${slug} must not be the issuer`);
+    if (uris.has(uri)) problems.push(`resources: uri ${uri} is there twice`);
+    uris.add(uri);
+  }
+  return problems;
+}
+
+/** `https://a` and `https://a/` are one resource (W11). */
+function sameTarget(uri: string, issuer: string): boolean {
+  return uri.replace(/\/$/, '') === issuer.replace(/\/$/, '');
+}
+
+/** An issuer that is no URL is reported as that; nothing else can be said about it. */
+function production({ server, isLocal }: Config): boolean {
+  return URL.canParse(server.issuer) && !isLocal;
+}
+
+const wellKnown = [
+  'changeme',
+  'secret',
+  'password',
+  'devadminkey',
+  'adminkey',
+  'example',
+  'letmein',
+  'authplane',
+  '12345678',
+  'qwerty',
+];
+
+/** Too short, one of the keys that stand in tutorials (also repeated or decorated), or hardly any different characters. */
+export function isWeakKey(key: string): boolean {
+  if (key.length < 16 || new Set(key).size < 6) return true;
+  const rest = wellKnown.reduce((left, word) => left.replaceAll(word, ''), key.toLowerCase().replace(/[^a-z0-9]/g, ''));
+  return rest.length < 8;
+}

@@ -1,0 +1,104 @@
+import { isLocalIssuer } from './issuer.js';
+import { section, records, text } from './setting.js';
+import {
+  AdminSettings,
+  CimdSettings,
+  DcrSettings,
+  DpopSettings,
+  OAuthSettings,
+  RateLimitSettings,
+  SessionSettings,
+} from './protocol-settings.js';
+import {
+  DataEncryptionSettings,
+  ObservabilitySettings,
+  PagesSettings,
+  RedisSettings,
+  ServerSettings,
+  SigningSettings,
+  StorageSettings,
+} from './server-settings.js';
+import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+
+/**
+ * Everything an operator can set: read once at boot, checked as a whole, frozen, injected.
+ *
+ * Durations are numbers of seconds and say so in their names. Paths are absolute. Text that is not set is undefined, except
+ * secrets of its own, which are '' then. Secrets are not enumerable, so that no log line shows them by printing their section.
+ */
+export class Config {
+  @section('server', () => ServerSettings, 'The listeners and the name under which the world knows this server.')
+  readonly server: ServerSettings;
+
+  @section('storage', () => StorageSettings, 'Where everything durable lies.')
+  readonly storage: StorageSettings;
+
+  @section('redis', () => RedisSettings, 'Makes several replicas fast; correctness does not need it.')
+  readonly redis: RedisSettings;
+
+  @section('signing', () => SigningSettings, 'The keys that access tokens are signed with.')
+  readonly signing: SigningSettings;
+
+  @section('dcr', () => DcrSettings, 'Dynamic client registration (RFC 7591), and the lifetimes of tokens.')
+  readonly dcr: DcrSettings;
+
+  @section('cimd', () => CimdSettings, 'Clients whose id is the URL of their metadata document.')
+  readonly cimd: CimdSettings;
+
+  @section('session', () => SessionSettings, 'The signed-in browser.')
+  readonly session: SessionSettings;
+
+  @section('rate_limit', () => RateLimitSettings, 'How much one client or address may ask for.')
+  readonly rateLimit: RateLimitSettings;
+
+  @section('admin', () => AdminSettings, "The operator's listener.")
+  readonly admin: AdminSettings;
+
+  @section('oauth', () => OAuthSettings, 'What authorization requests and refreshes may do.')
+  readonly oauth: OAuthSettings;
+
+  @section('dpop', () => DpopSettings, 'Proof of possession (RFC 9449).')
+  readonly dpop: DpopSettings;
+
+  @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
+  readonly dataEncryption: DataEncryptionSettings;
+
+  @section('observability', () => ObservabilitySettings, 'What the server says about itself.')
+  readonly observability: ObservabilitySettings;
+
+  @section('pages', () => PagesSettings, 'How the pages that people see are dressed.')
+  readonly pages: PagesSettings;
+
+  @records(
+    'resources',
+    () => ResourceSeed,
+    'Resources created at boot unless their slug exists; later edits do not spread.',
+  )
+  readonly resources: readonly ResourceSeed[];
+
+  @section('resource', () => SingleResourceSettings, 'One more resource, for whoever configures by environment alone.')
+  readonly resource: SingleResourceSettings;
+
+  @text('client_secret_pepper', {
+    default: '',
+    secret: true,
+    about: 'When set, client secrets are stored as HMAC under it; changing it invalidates the secrets stored before.',
+  })
+  readonly clientSecretPepper: string;
+
+  @text('data_dir', {
+    default: 'data',
+    about: 'Where generated secrets, keys and the embedded database lie.',
+  })
+  readonly dataDir: string;
+
+  /** True iff the issuer's host is exactly localhost, 127.0.0.1 or [::1] (P14). */
+  get isLocal(): boolean {
+    return isLocalIssuer(this.server.issuer);
+  }
+
+  /** The issuer as a URL. Its path, if any, stands before every public route. */
+  get issuerUrl(): URL {
+    return new URL(this.server.issuer);
+  }
+}

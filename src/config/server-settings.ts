@@ -1,0 +1,188 @@
+import { IsHexColor } from 'class-validator';
+import {
+  Each,
+  IsCidr,
+  IsDsn,
+  IsHttpsOrPathUrl,
+  IsIssuer,
+  IsListenAddress,
+  IsOrigin,
+  IsRedisUrl,
+} from './setting-checks.js';
+import { duration, integer, list, section, text } from './setting.js';
+
+export class ServerSettings {
+  @text('address', {
+    defaultText: '`:9000`; on a localhost issuer `127.0.0.1:9000`',
+    about:
+      'Where the public listener binds, host:port. Without a host: every interface, or 127.0.0.1 when the issuer is on localhost.',
+  })
+  @IsListenAddress()
+  readonly address: string;
+
+  @text('issuer', {
+    default: 'http://localhost:9000',
+    about:
+      'The URL of this server as clients see it. https, except on localhost; no query, fragment or trailing slash.',
+  })
+  @IsIssuer()
+  readonly issuer: string;
+
+  @list('allowed_origins', { about: 'Exact origins that may call the admin listener from a browser.' })
+  @Each(IsOrigin())
+  readonly allowedOrigins: readonly string[];
+
+  @list('trusted_proxies', { about: 'CIDRs of reverse proxies; only then X-Forwarded-For is read.' })
+  @Each(IsCidr())
+  readonly trustedProxies: readonly string[];
+
+  @duration('shutdown_wait', {
+    default: '10s',
+    max: '10m',
+    about: 'How long requests in flight may take after SIGTERM.',
+  })
+  readonly shutdownWaitSeconds: number;
+
+  @duration('read_timeout', {
+    default: '30s',
+    min: '1s',
+    max: '10m',
+    about: 'How long a client may take to send a request.',
+  })
+  readonly readTimeoutSeconds: number;
+
+  @duration('idle_timeout', {
+    default: '120s',
+    min: '1s',
+    max: '1h',
+    about: 'How long an idle connection is kept open.',
+  })
+  readonly idleTimeoutSeconds: number;
+}
+
+export class EmbeddedSettings {
+  @text('path', { defaultText: '`<data_dir>/postgres`', about: 'The data directory of the embedded PostgreSQL.' })
+  readonly path: string;
+}
+
+export class PostgresSettings {
+  @text('dsn', { secret: true, about: 'postgres://user:password@host:5432/database?sslmode=verify-full' })
+  @IsDsn()
+  readonly dsn?: string;
+
+  @integer('max_conns', { default: 25, min: 2, max: 1000, about: 'Most connections per process.' })
+  readonly maxConns: number;
+
+  @integer('min_conns', { default: 5, min: 0, max: 1000, about: 'Connections kept open when idle.' })
+  readonly minConns: number;
+}
+
+export class StorageSettings {
+  @text('driver', {
+    default: 'embedded',
+    oneOf: ['embedded', 'postgres'],
+    about: 'embedded: a PostgreSQL that this server starts itself; postgres: the one named by the DSN.',
+  })
+  readonly driver: 'embedded' | 'postgres';
+
+  @section('embedded', () => EmbeddedSettings, 'storage.driver embedded.')
+  readonly embedded: EmbeddedSettings;
+
+  @section('postgres', () => PostgresSettings, 'storage.driver postgres.')
+  readonly postgres: PostgresSettings;
+}
+
+export class RedisSettings {
+  @text('url', { secret: true, about: 'redis:// or rediss://. Wanted as soon as there is more than one replica.' })
+  @IsRedisUrl()
+  readonly url?: string;
+}
+
+export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
+
+export class SigningSettings {
+  @text('algorithm', {
+    default: 'ES256',
+    oneOf: ['ES256', 'RS256', 'EdDSA'],
+    about: 'Of the next key that is made. After a change: restart, then rotate.',
+  })
+  readonly algorithm: SigningAlgorithm;
+
+  @text('key_store', {
+    default: 'keyfile',
+    oneOf: ['keyfile', 'postgres_key'],
+    about:
+      'keyfile: PEM files below key_path, for one machine; postgres_key: sealed rows, for replicas, needs data_encryption.',
+  })
+  readonly keyStore: 'keyfile' | 'postgres_key';
+
+  @text('key_path', { defaultText: '`<data_dir>/keys`', about: 'Directory of the key files.' })
+  readonly keyPath: string;
+}
+
+export class AesMasterSettings {
+  @text('key_env', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_KEY_ENV',
+    about: 'Name of the environment variable that holds the master key, 64 hex characters (openssl rand -hex 32).',
+  })
+  readonly keyEnv?: string;
+
+  @text('old_key_env', {
+    env: false,
+    about: 'Name of the variable with the former master key: it opens, and never seals.',
+  })
+  readonly oldKeyEnv?: string;
+}
+
+export class DataEncryptionSettings {
+  @text('driver', {
+    oneOf: ['aes_master'],
+    about: 'aes_master: AES-256-GCM under keys derived from a master key. Unset: off.',
+  })
+  readonly driver?: 'aes_master';
+
+  @section('aes_master', () => AesMasterSettings, 'data_encryption.driver aes_master.')
+  readonly aesMaster: AesMasterSettings;
+
+  /** 64 hex characters, read from the variable that `key_env` names; not enumerable. */
+  readonly masterKey?: string;
+
+  /** 64 hex characters, read from the variable that `old_key_env` names; not enumerable. */
+  readonly oldMasterKey?: string;
+}
+
+export class LoggingSettings {
+  @text('level', {
+    default: 'info',
+    oneOf: ['debug', 'info', 'warn', 'error'],
+    env: 'AUTHPLANE_LOG_LEVEL',
+    about: 'The least important line that is written.',
+  })
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+
+  @text('format', {
+    default: 'json',
+    oneOf: ['json', 'text'],
+    env: 'AUTHPLANE_LOG_FORMAT',
+    about: 'json: one object per line; text: for a person at a terminal.',
+  })
+  readonly format: 'json' | 'text';
+}
+
+export class ObservabilitySettings {
+  @section('logging', () => LoggingSettings, 'The log on standard output.')
+  readonly logging: LoggingSettings;
+}
+
+export class PagesSettings {
+  @text('name', { default: 'AuthPlane', about: 'The name at the head of every page.' })
+  readonly name: string;
+
+  @text('logo_url', { about: 'An https URL, or a path on this server.' })
+  @IsHttpsOrPathUrl()
+  readonly logoUrl?: string;
+
+  @text('color', { about: 'Accent colour, such as #0b57d0.' })
+  @IsHexColor({ message: 'must be a hex colour such as #0b57d0' })
+  readonly color?: string;
+}

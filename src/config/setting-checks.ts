@@ -1,0 +1,133 @@
+import { ValidateBy } from 'class-validator';
+import ipaddr from 'ipaddr.js';
+import { issuerProblem } from './issuer.js';
+import { parseListenAddress } from './listen-address.js';
+
+/** Says what is wrong with one value, or undefined. */
+type Problem = (value: string) => string | undefined;
+
+interface Check extends PropertyDecorator {
+  readonly problem: Problem;
+}
+
+function check(name: string, problem: Problem): Check {
+  const decorator = ValidateBy({
+    name,
+    validator: {
+      validate: (value: unknown) => typeof value !== 'string' || problem(value) === undefined,
+      defaultMessage: (failed) => problem(String(failed?.value)) ?? '',
+    },
+  });
+  return Object.assign(decorator, { problem });
+}
+
+const must =
+  (what: string, holds: (value: string) => boolean): Problem =>
+  (value) =>
+    holds(value) ? undefined : `must be ${what}`;
+
+/** The same check for every entry of a list; the message names the entry. */
+export function Each(entry: Check): PropertyDecorator {
+  const firstProblem = (entries: unknown): string | undefined => {
+    if (!Array.isArray(entries)) return undefined;
+    const wrong: unknown = entries.find((value) => entry.problem(String(value)) !== undefined);
+    return wrong === undefined
+      ? undefined
+      : `has the entry "${String(wrong)}", which ${entry.problem(String(wrong)) ?? ''}`;
+  };
+  return ValidateBy({
+    name: 'each',
+    validator: {
+      validate: (value: unknown) => firstProblem(value) === undefined,
+      defaultMessage: (failed) => firstProblem(failed?.value) ?? '',
+    },
+  });
+}
+
+const hasScheme = (value: string, ...schemes: string[]): boolean =>
+  URL.canParse(value) && schemes.includes(new URL(value).protocol);
+
+export const IsIssuer = (): Check => check('isIssuer', issuerProblem);
+
+export const IsListenAddress = (): Check =>
+  check(
+    'isListenAddress',
+    must('host:port or :port', (value) => parseListenAddress(value) !== undefined),
+  );
+
+/** `*` and `null` are no origins: either would let any site drive the admin API of whoever visits it. */
+export const IsOrigin = (): Check =>
+  check(
+    'isOrigin',
+    must('an exact origin such as https://admin.example.com (no *, path or trailing slash)', (value) => {
+      return hasScheme(value, 'https:', 'http:') && new URL(value).origin === value;
+    }),
+  );
+
+export const IsCidr = (): Check =>
+  check(
+    'isCidr',
+    must('a CIDR such as 10.0.0.0/8', (value) => ipaddr.isValidCIDR(value)),
+  );
+
+export const IsDsn = (): Check =>
+  check(
+    'isDsn',
+    must('a postgres:// URL', (value) => hasScheme(value, 'postgres:', 'postgresql:')),
+  );
+
+export const IsRedisUrl = (): Check =>
+  check(
+    'isRedisUrl',
+    must('a redis:// or rediss:// URL', (value) => hasScheme(value, 'redis:', 'rediss:')),
+  );
+
+export const IsHttpsOrPathUrl = (): Check =>
+  check(
+    'isHttpsOrPathUrl',
+    must('an https URL, or a path that begins with one slash', (value) => {
+      return hasScheme(value, 'https:') || /^\/(?![/\\])[\x21-\x7e]*$/.test(value);
+    }),
+  );
+
+export const IsHostName = (): Check =>
+  check(
+    'isHostName',
+    must('a host name without scheme, port or wildcard', (value) => {
+      return (
+        /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?)*$/i.test(value) ||
+        ipaddr.isValid(value)
+      );
+    }),
+  );
+
+/** RFC 8252 §7.1 wants a reversed domain name; applications in the field use one word too. Never one a browser acts on. */
+export const IsPrivateUseScheme = (): Check =>
+  check(
+    'isPrivateUseScheme',
+    must('a private-use scheme such as com.example.app, without a colon', (value) => {
+      return /^[a-z][a-z0-9+.-]*$/.test(value) && !dangerousSchemes.includes(value);
+    }),
+  );
+
+const dangerousSchemes: readonly string[] = [
+  'http',
+  'https',
+  'javascript',
+  'data',
+  'file',
+  'vbscript',
+  'blob',
+  'about',
+  'ws',
+  'wss',
+  'ftp',
+];
+
+export const IsScopeList = (): Check =>
+  check(
+    'isScopeList',
+    must('scopes separated by single spaces (RFC 6749 §3.3)', (value) => {
+      return value === '' || /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(value);
+    }),
+  );

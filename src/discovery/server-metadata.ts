@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { RegistrationMode } from '../clients/registration-mode.js';
+import { Config } from '../config/config.js';
+import { Grants } from '../grants/grants.js';
+
+/** What works today, and nothing else: each member is derived from what answers it (RFC 8414 §2, W22). */
+@Injectable()
+export class ServerMetadata {
+  constructor(
+    private readonly config: Config,
+    private readonly grants: Grants,
+    private readonly registration: RegistrationMode,
+  ) {}
+
+  async document(): Promise<Record<string, unknown>> {
+    const { issuer } = this.config.server;
+    const secretMethods = ['client_secret_basic', 'client_secret_post'];
+    const open = (await this.registration.lastKnown()) !== 'admin_only';
+    return {
+      issuer,
+      authorization_endpoint: `${issuer}/oauth/authorize`,
+      token_endpoint: `${issuer}/oauth/token`,
+      ...(open ? { registration_endpoint: `${issuer}/oauth/register` } : {}),
+      revocation_endpoint: `${issuer}/oauth/revoke`,
+      introspection_endpoint: `${issuer}/oauth/introspect`,
+      jwks_uri: `${issuer}/.well-known/jwks.json`,
+      response_types_supported: ['code'],
+      response_modes_supported: ['query'],
+      grant_types_supported: this.grants.types,
+      token_endpoint_auth_methods_supported: ['none', ...secretMethods],
+      revocation_endpoint_auth_methods_supported: ['none', ...secretMethods],
+      introspection_endpoint_auth_methods_supported: secretMethods,
+      code_challenge_methods_supported: ['S256'],
+      authorization_response_iss_parameter_supported: true,
+      resource_indicators_supported: true,
+      ...(this.config.cimd.enabled ? { client_id_metadata_document_supported: true } : {}),
+      // Official SDKs parse the OpenID alias strictly; these two say nothing untrue of a server that issues no ID tokens.
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    };
+  }
+}

@@ -1,0 +1,59 @@
+import { Injectable } from '@nestjs/common';
+import { challengeOf, isCodeVerifier, OAuthError, required, sameBytes, type Form } from '#libs/oauth';
+import type { Client } from '../clients/client.js';
+import { Resources } from '../resources/resources.js';
+import { AuthorizationCodes, type PresentedCode } from '../tokens/authorization-codes.js';
+import type { Authorization } from '../tokens/authorization.js';
+import { Grant } from './grant.js';
+import { grantedResource } from './granted-resource.js';
+import { stillGrantable } from './scope-bounds.js';
+
+/** RFC 6749 §4.1.3 with PKCE (RFC 7636 §4.6). A wrong verifier, redirect, resource or client leaves the code unspent (W15). */
+@Injectable()
+export class AuthorizationCodeGrant extends Grant {
+  readonly type = 'authorization_code';
+
+  constructor(
+    private readonly codes: AuthorizationCodes,
+    private readonly resources: Resources,
+  ) {
+    super();
+  }
+
+  async authorize(form: Form, client: Client): Promise<Authorization> {
+    const value = required(form, 'code');
+    const verifier = required(form, 'code_verifier');
+    const code = await this.codes.present(value, client.id, ({ codeChallenge }) => verifies(verifier, codeChallenge));
+    const facts = { clientId: client.id, family: code.familyId };
+    requireSameRedirect(form, code, facts);
+    if (!isCodeVerifier(verifier)) throw new OAuthError('pkce-failed', 'verifier_malformed', { facts });
+    if (!verifies(verifier, code.codeChallenge)) throw new OAuthError('pkce-failed', 'verifier_mismatch', { facts });
+    const snapshot = await this.resources.current();
+    const resource = grantedResource(form, snapshot, code.resourceId, client);
+    if (code.consentRevoked !== null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
+    if (!code.userActive || code.userVersion === null) throw new OAuthError('grant-ended', 'user_disabled', { facts });
+    const scopes = stillGrantable(code.scopes, resource, client);
+    if (scopes.length === 0 && code.scopes.length > 0) throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
+    return {
+      grantType: this.type,
+      client,
+      user: { id: code.userId, version: code.userVersion },
+      resource,
+      policyEpoch: snapshot.epoch,
+      consentId: code.consentId,
+      scopes,
+      spends: { kind: 'code', id: code.id, hash: code.hash, familyId: code.familyId },
+    };
+  }
+}
+
+const verifies = (verifier: string, challenge: string): boolean =>
+  isCodeVerifier(verifier) && sameBytes(Buffer.from(challengeOf(verifier)), Buffer.from(challenge));
+
+/** Absent is fine (OAuth 2.1 §4.1.3: PKCE has taken its place); present it must be the same bytes. */
+function requireSameRedirect(form: Form, code: PresentedCode, facts: object): void {
+  const redirectUri = form.get('redirect_uri');
+  if (redirectUri !== undefined && redirectUri !== code.redirectUri) {
+    throw new OAuthError('redirect-differs', 'redirect_mismatch', { facts: { ...facts, expected: code.redirectUri, received: redirectUri } });
+  }
+}

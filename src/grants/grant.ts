@@ -1,0 +1,18 @@
+import type { Form } from '#libs/oauth';
+import type { Client } from '../clients/client.js';
+import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
+
+/**
+ * One grant_type. It proves that `client` may have tokens and says which, and which code or refresh token that spends. It only
+ * reads: nothing is spent before everything is known. The endpoint has parsed the form and authenticated the client, and has seen
+ * that it is registered for this grant.
+ *
+ * To add one: write `<name>.grant.ts` and put it on the list in `grants.ts`. Dispatch and metadata follow from there.
+ */
+export abstract class Grant {
+  /** The value of `grant_type` (RFC 6749 §4.5). */
+  abstract readonly type: string;
+
+  /** @throws OAuthError with the reason why not */
+  abstract authorize(form: Form, client: Client): Promise<Authorization | RepeatedAnswer>;
+}

@@ -1,0 +1,27 @@
+import { Module } from '@nestjs/common';
+import { ClientsModule } from '../clients/clients.module.js';
+import { ResourcesModule } from '../resources/resources.module.js';
+import { TokensModule } from '../tokens/tokens.module.js';
+import type { Grant } from './grant.js';
+import { GRANTS, Grants } from './grants.js';
+import { TokenController } from './token.controller.js';
+import { TokenEndpoint } from './token-endpoint.js';
+
+/**
+ * Grants — POST /oauth/token: what proves that a client may have tokens.
+ * Owns: the phases of the endpoint, and one file per grant type. Not here: issuing and spending (tokens/), who the client is (clients/).
+ * Holds always: a grant only reads; every shared check is the endpoint's, so that no grant can forget it; a refused request has
+ * spent nothing.
+ * RFC 6749 §4, §6 · RFC 7636 · RFC 8707.
+ */
+@Module({
+  imports: [ClientsModule, TokensModule, ResourcesModule],
+  controllers: [TokenController],
+  providers: [
+    ...GRANTS,
+    { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },
+    TokenEndpoint,
+  ],
+  exports: [Grants],
+})
+export class GrantsModule {}

@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
+import type { Client } from '../clients/client.js';
+import type { MintResource } from '../resources/resource.js';
+import { Resources } from '../resources/resources.js';
+import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
+import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tokens.js';
+import { Grant } from './grant.js';
+import { grantedResource } from './granted-resource.js';
+import { stillGrantable, withinCeiling } from './scope-bounds.js';
+
+/** RFC 6749 §6 with rotation and reuse detection (RFC 9700 §4.14.2). A refused refresh leaves the token unspent. */
+@Injectable()
+export class RefreshTokenGrant extends Grant {
+  readonly type = 'refresh_token';
+
+  constructor(
+    private readonly refreshTokens: RefreshTokens,
+    private readonly resources: Resources,
+  ) {
+    super();
+  }
+
+  async authorize(form: Form, client: Client): Promise<Authorization | RepeatedAnswer> {
+    const value = required(form, 'refresh_token');
+    const request = { scope: form.get('scope'), resource: form.get('resource') };
+    const presented = await this.refreshTokens.present(value, client, request);
+    if ('repeated' in presented) return presented;
+    const facts = { clientId: client.id, family: presented.id };
+    if (!presented.userActive || presented.userVersion === null) throw new OAuthError('refresh-invalid', 'user_disabled', { facts });
+    if (presented.consentRevoked !== null || presented.consentScopes === null) {
+      throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
+    }
+    const snapshot = await this.resources.current();
+    const resource = grantedResource(form, snapshot, presented.resourceId, client);
+    return {
+      grantType: this.type,
+      client,
+      user: { id: presented.userId, version: presented.userVersion },
+      resource,
+      policyEpoch: snapshot.epoch,
+      consentId: presented.consentId,
+      scopes: scopesOf(request.scope, presented, resource, client),
+      spends: {
+        kind: 'refresh_token',
+        familyId: presented.id,
+        generation: presented.generation,
+        hash: presented.hash,
+        value,
+        endsAt: presented.endsAt,
+        request,
+      },
+    };
+  }
+}
+
+/** Family ∩ consent in force ∩ ceiling ∩ catalogue (W18); a request may narrow it, never widen it. */
+function scopesOf(requested: string | undefined, family: PresentedRefreshToken, resource: MintResource, client: Client): string[] {
+  const consented = family.scopes.filter((scope) => family.consentScopes?.includes(scope));
+  const grantable = stillGrantable(consented, resource, client);
+  const facts = { clientId: client.id, family: family.id };
+  if (grantable.length === 0 && family.scopes.length > 0) throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
+  if (requested === undefined) return grantable;
+  const asked = parseScope(requested).filter((scope) => scope !== 'offline_access');
+  const beyond = asked.find((scope) => !grantable.includes(scope));
+  if (beyond === undefined) return asked.length > 0 ? asked : grantable;
+  const options = { fill: { scope: beyond }, facts };
+  throw withinCeiling(beyond, client)
+    ? new OAuthError('scope-beyond-grant', 'scope_not_granted', options)
+    : new OAuthError('scope-above-ceiling', 'scope_above_ceiling', options);
+}

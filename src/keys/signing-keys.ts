@@ -1,0 +1,236 @@
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import {
+  generateSigningKey,
+  importPrivate,
+  JwtRefused,
+  signingAlgs,
+  signJwt,
+  verifyJwt,
+  type JWK,
+  type JWTPayload,
+  type SigningKey,
+} from '#libs/jwt';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { isDatabaseAway } from '../platform/postgres/database.js';
+import * as schedule from './key-schedule.js';
+import type { KeyRecord, KeyStatus } from './key-schedule.js';
+import { PrivateKeys } from './private-keys.js';
+import { SigningKeyStore } from './signing-key.store.js';
+
+export interface KeyView extends Omit<KeyRecord, 'sealedPrivateKey'> {
+  readonly status: KeyStatus;
+}
+
+/** This machine cannot sign: somebody else made the key and kept the private half. */
+export class PrivateKeyMissing extends Error {
+  override readonly name = 'PrivateKeyMissing';
+
+  constructor(kid: string, where: string) {
+    super(
+      `the private key of the signing key ${kid} is not in ${where}: bring it there, ` +
+        'set signing.key_store to postgres_key for several replicas, or revoke the key where it is (authserver admin key revoke)',
+    );
+  }
+}
+
+/** How old what is known of the keys may be: a rotation on another replica is learnt by then. */
+const maxAgeMillis = 5_000;
+/** Replicas that learn late may sign with a retired key a little longer, and clocks drift. */
+const marginSeconds = 11 * 60;
+
+/**
+ * The keys of access tokens: which signs, which are published, and how that changes (W30).
+ *
+ * What is known of them is at most five seconds old. While the database is away, the keys last known go on.
+ */
+@Injectable()
+export class SigningKeys implements OnModuleInit {
+  private readonly log = new Logger(SigningKeys.name);
+  private known: readonly KeyRecord[] = [];
+  private readAt = 0;
+  private reading: Promise<void> | undefined;
+  private generation = 0;
+  /** Imported keys, by kid; public ones too, because verifying remembers its import by object. */
+  private readonly imported = new Map<string, Promise<SigningKey>>();
+  private readonly publicJwks = new Map<string, JWK>();
+
+  constructor(
+    private readonly config: Config,
+    private readonly clock: Clock,
+    private readonly store: SigningKeyStore,
+    private readonly privateKeys: PrivateKeys,
+  ) {}
+
+  /**
+   * Makes the first key, unless another replica has.
+   *
+   * @throws PrivateKeyMissing when this machine lacks a key that signs or will
+   */
+  async onModuleInit(): Promise<void> {
+    const { keys } = await this.store.change(async (existing) => {
+      const now = this.clock.now();
+      if (schedule.activeKey(existing, now)) return undefined;
+      const first = await this.generate(now, now);
+      return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
+    });
+    this.adopt(keys);
+    await Promise.all(schedule.currentAndComing(keys, this.clock.now()).map((key) => this.privateHalf(key)));
+  }
+
+  /** Signs claims as they are: the caller sets `iss`, `iat`, `exp`. */
+  async sign(
+    header: { typ: string },
+    claims: Readonly<Record<string, unknown>>,
+  ): Promise<{ jwt: string; kid: string }> {
+    await this.refresh();
+    const key = await this.privateHalf(this.active());
+    return { jwt: await signJwt(key, header.typ, claims), kid: key.kid };
+  }
+
+  /** The claims of a live token of this server; undefined for a bad signature, an unknown or revoked key, another `typ`, or past `exp`. */
+  async verifyOwn(jwt: string, typ: string): Promise<JWTPayload | undefined> {
+    await this.refresh();
+    try {
+      const { issuer } = this.config.server;
+      const { payload } = await verifyJwt(jwt, this.jwks().keys, {
+        typ,
+        issuer,
+        algorithms: signingAlgs,
+        now: this.clock.now(),
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof JwtRefused) return undefined;
+      throw error;
+    }
+  }
+
+  /** The published keys as last known. Whoever serves them calls `refresh` first. */
+  jwks(): { keys: JWK[] } {
+    const published = schedule.publishedKeys(this.known, this.clock.now());
+    return { keys: published.map(({ kid, publicJwk }) => this.publicJwks.get(kid) ?? publicJwk) };
+  }
+
+  activeKid(): string {
+    return this.active().kid;
+  }
+
+  async list(): Promise<KeyView[]> {
+    await this.read();
+    const now = this.clock.now();
+    const newestFirst = this.known.toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+    return newestFirst.map((key) => viewOf(key, schedule.statusOf(key, this.known, now)));
+  }
+
+  /**
+   * Makes a new key of `signing.algorithm`. It signs at once, or is published now and signs after `activateAfterSeconds`, which
+   * spares resource servers with a cached JWKS. A key that was waiting is dropped.
+   */
+  async rotate({ activateAfterSeconds = 0 }: { activateAfterSeconds?: number } = {}): Promise<{
+    kid: string;
+    alg: string;
+  }> {
+    let made: KeyRecord | undefined;
+    const { keys } = await this.store.change(async (existing, longest) => {
+      const now = this.clock.now();
+      made = await this.generate(now, schedule.later(now, activateAfterSeconds));
+      const after = schedule.withNext(existing, made, now, longest + marginSeconds);
+      return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
+    });
+    this.adopt(keys);
+    if (!made) throw new Error('A rotation has made no key.');
+    return { kid: made.kid, alg: made.alg };
+  }
+
+  /**
+   * Takes a key out of the JWKS and ends every token signed with it. For the active key another one is made first.
+   *
+   * @returns false when there is no such key or it was revoked before
+   */
+  async revoke(kid: string): Promise<boolean> {
+    const { keys, changed } = await this.store.change(async (existing, longest) => {
+      const now = this.clock.now();
+      if (!existing.some((key) => key.kid === kid && !key.revokedAt)) return undefined;
+      const tail = longest + marginSeconds;
+      const wasActive = schedule.activeKey(existing, now)?.kid === kid;
+      const next = wasActive ? await this.generate(now, now) : undefined;
+      const followed = next ? schedule.withNext(existing, next, now, tail) : existing;
+      return {
+        keys: schedule.without(followed, kid, now),
+        revoked: { kid, at: now, expiresAt: schedule.later(now, tail) },
+        facts: [
+          ...(next ? [{ action: 'key.rotated', detail: { kid: next.kid, activateAfterSeconds: 0 } }] : []),
+          { action: 'key.revoked', detail: { kid } },
+        ],
+      };
+    });
+    this.adopt(keys);
+    return changed;
+  }
+
+  /** Reads the keys again if what is known is older than five seconds. One reader at a time; the others wait for it. */
+  async refresh(): Promise<void> {
+    if (Math.abs(this.clock.now().getTime() - this.readAt) < maxAgeMillis) return;
+    this.reading ??= this.readUnlessAway().finally(() => (this.reading = undefined));
+    await this.reading;
+  }
+
+  private async readUnlessAway(): Promise<void> {
+    try {
+      await this.read();
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      this.readAt = this.clock.now().getTime();
+      this.log.warn('the database is away: the signing keys last known go on');
+    }
+  }
+
+  private async read(): Promise<void> {
+    const { generation } = this;
+    const keys = await this.store.all();
+    if (generation === this.generation) this.adopt(keys); // else a change made here overtook the reading
+  }
+
+  private adopt(keys: readonly KeyRecord[]): void {
+    this.generation += 1;
+    this.known = keys;
+    this.readAt = this.clock.now().getTime();
+    for (const { kid, publicJwk } of keys) if (!this.publicJwks.has(kid)) this.publicJwks.set(kid, publicJwk);
+  }
+
+  private active(): KeyRecord {
+    const active = schedule.activeKey(this.known, this.clock.now());
+    if (!active) throw new Error('There is no signing key.');
+    return active;
+  }
+
+  private privateHalf(key: KeyRecord): Promise<SigningKey> {
+    const known = this.imported.get(key.kid);
+    if (known) return known;
+    const loading = this.load(key);
+    this.imported.set(key.kid, loading);
+    loading.catch(() => this.imported.delete(key.kid));
+    return loading;
+  }
+
+  private async load({ kid, alg, sealedPrivateKey }: KeyRecord): Promise<SigningKey> {
+    const pem = await this.privateKeys.load(kid, sealedPrivateKey);
+    const { keyStore, keyPath } = this.config.signing;
+    if (pem === undefined) throw new PrivateKeyMissing(kid, keyStore === 'keyfile' ? keyPath : 'signing_keys');
+    const key = await importPrivate(pem, alg);
+    if (key.kid !== kid) throw new Error(`What is kept as the private key of ${kid} belongs to the key ${key.kid}.`);
+    return key;
+  }
+
+  private async generate(createdAt: Date, activatesAt: Date): Promise<KeyRecord> {
+    const alg = this.config.signing.algorithm;
+    const { kid, privatePem, publicJwk } = await generateSigningKey(alg);
+    const sealedPrivateKey = await this.privateKeys.save(kid, privatePem);
+    return { kid, alg, publicJwk, sealedPrivateKey, createdAt, activatesAt };
+  }
+}
+
+function viewOf({ sealedPrivateKey: _, ...key }: KeyRecord, status: KeyStatus): KeyView {
+  return { ...key, status };
+}

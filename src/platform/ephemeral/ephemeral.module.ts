@@ -1,0 +1,57 @@
+import { Global, Module } from '@nestjs/common';
+import { Config } from '../../config/config.js';
+import { Clock } from '../clock/clock.js';
+import { Database } from '../postgres/database.js';
+import { SettingStore } from '../postgres/settings.store.js';
+import { EphemeralHealth } from './ephemeral-health.js';
+import { Limits } from './limits.js';
+import { PostgresReplayStore } from './postgres-replay.store.js';
+import { ProcessLimits } from './process-limits.js';
+import { RedisContinuity } from './redis-continuity.js';
+import { RedisLimits } from './redis-limits.store.js';
+import { RedisReplayStore } from './redis-replay.store.js';
+import { RedisConnection } from './redis.js';
+import { ReplayStore } from './replay-store.js';
+
+/**
+ * Ephemeral — what is remembered for minutes: used proof ids and counted attempts.
+ * Owns: `ReplayStore`, `Limits`, the connection to Redis and the table `replays`.
+ * Not here: which limits there are (with those who ask), used assertions (they are spent by the statement that issues).
+ * Holds always: with Redis away a claim is refused, a limit goes on per process; nothing of Redis exists without `redis.url`.
+ */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: RedisConnection,
+      inject: [Config],
+      useFactory: ({ redis }: Config) => (redis.url ? new RedisConnection(redis.url) : undefined),
+    },
+    {
+      provide: ReplayStore,
+      inject: [RedisConnection, Database, SettingStore, Clock],
+      useFactory: (
+        redis: RedisConnection | undefined,
+        database: Database,
+        settings: SettingStore,
+        clock: Clock,
+      ): ReplayStore =>
+        redis
+          ? new RedisReplayStore(redis, new RedisContinuity(redis, database, settings, clock), clock)
+          : new PostgresReplayStore(database, clock),
+    },
+    {
+      provide: Limits,
+      inject: [RedisConnection],
+      useFactory: (redis: RedisConnection | undefined): Limits =>
+        redis ? new RedisLimits(redis) : new ProcessLimits(),
+    },
+    {
+      provide: EphemeralHealth,
+      inject: [RedisConnection],
+      useFactory: (redis: RedisConnection | undefined) => new EphemeralHealth(redis),
+    },
+  ],
+  exports: [ReplayStore, Limits, EphemeralHealth],
+})
+export class EphemeralModule {}

@@ -1,0 +1,63 @@
+import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Every key begins with it. The braces put all keys of a Redis cluster into one slot, which scripts and pipelines need. */
+export const keyPrefix = '{authplane}:';
+
+/**
+ * A request that needs Redis must hear within a second that it is away. Each option alone is not enough: without
+ * `commandTimeout` a frozen Redis hangs forever, without `enableOfflineQueue: false` a killed one does.
+ */
+const failFast: RedisOptions = {
+  commandTimeout: 1000,
+  socketTimeout: 1000,
+  connectTimeout: 1000,
+  maxRetriesPerRequest: 0,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  retryStrategy: (attempt) => Math.min(50 * attempt, 1000),
+  // After a failover this may still be the former primary, which refuses writes: dial again.
+  reconnectOnError: (error) => error.message.startsWith('READONLY'),
+};
+
+/** The one connection of this process to Redis. It reconnects forever; its state is logged when it changes, not per error. */
+export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
+  readonly client: Redis;
+  readonly #log = new Logger('Redis');
+  #generation = 0;
+  #state: 'unknown' | 'ready' | 'away' | 'closed' = 'unknown';
+  #lastError = 'the connection was closed';
+
+  /** @param url `redis://` or `rediss://`, may hold a password: it is never logged. */
+  constructor(url: string) {
+    this.client = new Redis(url, { ...failFast, lazyConnect: true });
+    this.client.on('error', (error: Error) => (this.#lastError = error.message));
+    this.client.on('ready', () => this.#became('ready'));
+    this.client.on('close', () => {
+      this.#generation++;
+      this.#became('away');
+    });
+  }
+
+  /** Rises whenever a connection ends: what was learned about the server on the former one must be learned again. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** One attempt is waited for; a server that starts while Redis is away starts degraded. */
+  async onModuleInit(): Promise<void> {
+    await this.client.connect().catch(() => undefined);
+  }
+
+  onApplicationShutdown(): void {
+    this.#state = 'closed';
+    this.client.disconnect();
+  }
+
+  #became(state: 'ready' | 'away'): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    if (state === 'away') this.#log.warn(`Redis is away: ${this.#lastError}`);
+    else this.#log.log('Redis answers');
+    this.#state = state;
+  }
+}

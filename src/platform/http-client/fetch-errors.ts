@@ -1,0 +1,37 @@
+/** Why a URL is not fetched, or its answer not read: asking again would not help. */
+export type FetchRefusal = 'url' | 'scheme' | 'userinfo' | 'fragment' | 'host' | 'address' | 'encoding' | 'too_large';
+
+/** Why there is no answer now; later there may be one. */
+export type FetchFailure = 'timeout' | 'dns' | 'connect' | 'tls' | 'capacity';
+
+/** Permanent. The reason is for the operator, never for the client that chose the URL: it would tell about the network. */
+export class FetchRefused extends Error {
+  override readonly name = 'FetchRefused';
+
+  constructor(readonly reason: FetchRefusal) {
+    super(`the request was refused: ${reason}`);
+  }
+}
+
+/** Transient. */
+export class FetchFailed extends Error {
+  override readonly name = 'FetchFailed';
+
+  constructor(
+    readonly reason: FetchFailure,
+    cause?: unknown,
+  ) {
+    super(`the request failed: ${reason}`, cause === undefined ? undefined : { cause });
+  }
+}
+
+const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
+
+/** What Node or undici threw while connecting or reading, as one of ours. */
+export function toFetchError(error: unknown): FetchRefused | FetchFailed {
+  if (error instanceof FetchRefused || error instanceof FetchFailed) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'UND_ERR_HEADERS_OVERFLOW') return new FetchRefused('too_large');
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return new FetchFailed('timeout', error);
+  return new FetchFailed(tlsCodes.test(code) ? 'tls' : 'connect', error);
+}

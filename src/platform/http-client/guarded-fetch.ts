@@ -1,0 +1,128 @@
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { Agent, request } from 'undici';
+import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
+import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
+import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
+import { type Resolver, resolveHost } from './resolver.js';
+
+export interface GuardedGet extends UrlRules {
+  /** Of the body, as it comes over the wire. */
+  readonly maxBytes: number;
+  /** For everything together: resolving, connecting, the last byte of the body. */
+  readonly timeoutMs: number;
+  /** The `Accept` header. */
+  readonly accept: string;
+}
+
+export interface FetchedAnswer {
+  /** Any, 3xx too: a redirect is never followed. */
+  readonly status: number;
+  /** Names in lower case; repeated ones are joined with a comma. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+const maxInFlight = 16;
+
+/**
+ * GET for URLs that somebody else chose (server-side request forgery, OWASP A10).
+ *
+ * The name is resolved once, every address it has must be allowed, and only these are dialled: a second answer of the
+ * DNS cannot lead elsewhere. TLS certificates are always verified.
+ */
+export class GuardedFetch {
+  #inFlight = 0;
+
+  constructor(private readonly resolve: Resolver = resolveHost) {}
+
+  /**
+   * @throws FetchRefused when asking again would not help
+   * @throws FetchFailed when it may
+   */
+  async get(url: string, options: GuardedGet): Promise<FetchedAnswer> {
+    const target = outgoingUrl(url, options);
+    if (this.#inFlight >= maxInFlight) throw new FetchFailed('capacity');
+    const deadline = new AbortController();
+    const timer = setTimeout(() => deadline.abort(new FetchFailed('timeout')), options.timeoutMs);
+    this.#inFlight++;
+    // The slot is held until the work has ended, not the waiting for it: a name server that hangs stays counted.
+    const work = this.#fetch(target, options, deadline.signal).finally(() => this.#inFlight--);
+    try {
+      return await Promise.race([work, aborted(deadline.signal)]);
+    } catch (error) {
+      throw toFetchError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #fetch(target: Target, options: GuardedGet, signal: AbortSignal): Promise<FetchedAnswer> {
+    const addresses = await this.#allowedAddresses(target);
+    signal.throwIfAborted();
+    const agent = new Agent({
+      connect: { lookup: pinned(addresses), timeout: options.timeoutMs },
+      maxHeaderSize: 16_384,
+    });
+    try {
+      const { statusCode, headers, body } = await request(target.url, {
+        dispatcher: agent,
+        signal,
+        headers: { accept: options.accept, 'accept-encoding': 'identity', 'user-agent': 'authplane' },
+      });
+      refuseEncoded(headers['content-encoding']);
+      return { status: statusCode, headers: flat(headers), body: await bounded(body, options.maxBytes) };
+    } finally {
+      // Without waiting: what is still under way is cut off.
+      void agent.destroy();
+    }
+  }
+
+  async #allowedAddresses({ host, privateAllowed }: Target): Promise<readonly LookupAddress[]> {
+    const addresses = await this.resolve(host, privateAllowed ? 'system' : 'public').catch((error: unknown) => {
+      throw new FetchFailed('dns', error);
+    });
+    if (addresses.length === 0) throw new FetchFailed('dns');
+    const allowed = privateAllowed ? isInternalOrPublicAddress : isPublicAddress;
+    if (!addresses.every(({ address }) => allowed(address))) throw new FetchRefused('address');
+    return addresses;
+  }
+}
+
+/** What the socket asks instead of the DNS. */
+function pinned(addresses: readonly LookupAddress[]): LookupFunction {
+  return (_, { all }, callback) => {
+    const [first] = addresses;
+    if (all || first === undefined) callback(null, [...addresses]);
+    else callback(null, first.address, first.family);
+  };
+}
+
+/** A few bytes of gzip may be gigabytes: we asked for none, so nobody who plays fair sends it. */
+function refuseEncoded(encoding: string | string[] | undefined): void {
+  if (encoding !== undefined && String(encoding).toLowerCase() !== 'identity') throw new FetchRefused('encoding');
+}
+
+async function bounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBytes) throw new FetchRefused('too_large');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : String(value)]),
+  );
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,58 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { NextFunction, Request, Response } from 'express';
+import { OAuthError, parseForm, parseJson, type Form } from '#libs/oauth';
+
+const MAX_BODY_BYTES = 64 * 1024;
+const bodies = new WeakMap<Request, Buffer>();
+const forms = new WeakMap<Request, Form>();
+
+/** Collects the small bodies of the public listener; what they mean is decided by the endpoint that reads them. */
+export function collectBody(req: Request, _res: Response, next: NextFunction): void {
+  if (req.method !== 'POST' && req.method !== 'PUT') return next();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  req.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  });
+  req.once('end', () => {
+    if (size > MAX_BODY_BYTES) return next(new OAuthError('body-too-large', 'body_too_large', { headers: { Connection: 'close' } }));
+    bodies.set(req, Buffer.concat(chunks));
+    next();
+  });
+  req.once('error', next);
+}
+
+/** The urlencoded body as a `Form`. RFC 6749 Appendix B. */
+export const FormBody = createParamDecorator((_: unknown, context: ExecutionContext): Form => {
+  const req = context.switchToHttp().getRequest<Request>();
+  const form = parseForm(textOf(req, 'application/x-www-form-urlencoded'));
+  forms.set(req, form);
+  return form;
+});
+
+/** The form that was read from a request's body, for those who look at it after the endpoint did. */
+export const formOf = (req: Request): Form | undefined => forms.get(req);
+
+/** The JSON body, in which no member may occur twice. */
+export const JsonBody = createParamDecorator((_: unknown, context: ExecutionContext): unknown => {
+  return parseJson(textOf(context.switchToHttp().getRequest<Request>(), 'application/json'));
+});
+
+/** The query of the URL as a `Form`, under the same rules as a body. */
+export const QueryForm = createParamDecorator((_: unknown, context: ExecutionContext): Form => {
+  const url = context.switchToHttp().getRequest<Request>().originalUrl;
+  const start = url.indexOf('?');
+  return parseForm(start === -1 ? '' : url.slice(start + 1));
+});
+
+function textOf(req: Request, expected: string): string {
+  if (req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== expected) {
+    throw new OAuthError('media-type-unsupported', 'media_type_unsupported', { fill: { expected } });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bodies.get(req) ?? Buffer.alloc(0));
+  } catch (cause) {
+    throw new OAuthError('body-unreadable', 'body_malformed', { fill: { expected: 'valid UTF-8' }, cause });
+  }
+}

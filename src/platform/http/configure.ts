@@ -1,0 +1,39 @@
+import { VersioningType } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { json, type RequestHandler } from 'express';
+import type { Config } from '../../config/config.js';
+import { accessLog } from './access-log.js';
+import { collectBody } from './body.js';
+import { cors } from './cors.js';
+import { hostCheck } from './host-check.js';
+import { listenerOf } from './listeners.js';
+import { openRequestContext } from './request-context.js';
+
+const ADMIN_BODY_LIMIT = '1mb';
+
+/** Everything that stands in front of the controllers, in the order in which a request meets it. Before `app.init()`. */
+export function configureHttp(app: NestExpressApplication, config: Config): void {
+  const { trustedProxies } = config.server;
+  app.set('trust proxy', trustedProxies.length > 0 ? [...trustedProxies] : false);
+  app.disable('x-powered-by').set('etag', false).set('query parser', false);
+  app.enableVersioning({ type: VersioningType.CUSTOM, defaultVersion: 'public', extractor: listenerOf });
+  app.use(openRequestContext, accessLog, baselineHeaders);
+  app.use(hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }));
+  app.use(cors(config.server.allowedOrigins));
+  app.use(byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }));
+}
+
+const baselineHeaders: RequestHandler = (_req, res, next) => {
+  res.set({ 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer' });
+  next();
+};
+
+const byListener =
+  (handlers: { public: RequestHandler; admin: RequestHandler }): RequestHandler =>
+  (req, res, next) =>
+    handlers[listenerOf(req)](req, res, next);
+
+function boundHosts(config: Config): string[] {
+  const hostOf = (address: string): string => address.replace(/:\d+$/, '');
+  return [hostOf(config.server.address), hostOf(config.admin.address), ...config.admin.allowedHosts].filter(Boolean);
+}

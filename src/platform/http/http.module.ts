@@ -1,0 +1,20 @@
+import { Global, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { EdgeFilter } from './edge-filter.js';
+import { OAuthErrorFilter } from './oauth-error-filter.js';
+import { PageErrorFilter } from './page-error-filter.js';
+import { Pages } from './page.js';
+import { ProblemFilter } from './problem-filter.js';
+
+/**
+ * Http — how requests come in and failures go out.
+ * Owns: the two listeners, request ids, CORS, the Host check, bodies and forms, the three shapes of an error, the frame of pages.
+ * Not here: any route.
+ * Holds always: a path of one listener is unknown on the other; an unexpected error tells the caller nothing.
+ */
+@Global()
+@Module({
+  providers: [Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter, { provide: APP_FILTER, useClass: EdgeFilter }],
+  exports: [Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter],
+})
+export class HttpModule {}

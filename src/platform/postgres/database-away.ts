@@ -1,0 +1,60 @@
+import { QueryFailedError } from 'typeorm';
+
+/** SQLSTATE classes 08 (connection), 53 (no resources), 57 (shut down, starting, cancelled) and a read-only standby. */
+const AWAY_STATE = /^(?:08|53|57)...$|^25006$/;
+const AWAY_SYSTEM = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+/** What the driver says without a code. */
+const AWAY_TEXT =
+  /^(?:Connection terminated|Query read timeout|timeout exceeded when trying to connect|timeout expired|Client was closed|Client has encountered a connection error|Cannot use a pool after calling end)/;
+/** Answers of a live server that has refused or rolled the statement back, and failures before there was a connection. */
+const NOTHING_HAPPENED = /^(?:53...|25006|57014|57P03|ECONNREFUSED|ENOENT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+
+/** The database did not answer: the request is answered with 503, and nobody is told that their credentials are wrong. */
+export class DatabaseAway extends Error {
+  override readonly name = 'DatabaseAway';
+
+  /** @param outcomeUnknown the statement was sent and may have been carried out */
+  constructor(
+    readonly outcomeUnknown: boolean,
+    cause: unknown,
+  ) {
+    super(`the database is away: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** Whether an error of the driver, of TypeORM or of `Database` says that the database is away, not that the SQL is wrong. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof DatabaseAway) return true;
+  if (error instanceof QueryFailedError) return isDatabaseAway(error.driverError);
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseAway); // localhost refused on ::1 and 127.0.0.1
+  if (!(error instanceof Error)) return false;
+  const code = sqlState(error);
+  return code === undefined ? AWAY_TEXT.test(error.message) : AWAY_STATE.test(code) || AWAY_SYSTEM.has(code);
+}
+
+/**
+ * `error` as a `DatabaseAway` when it is one, else unchanged.
+ *
+ * @param sent the statement had been sent when it failed
+ */
+export function asDatabaseAway(error: unknown, sent: boolean): unknown {
+  if (error instanceof DatabaseAway || !isDatabaseAway(error)) return error;
+  return new DatabaseAway(sent && !NOTHING_HAPPENED.test(sqlState(error) ?? ''), error);
+}
+
+/** The SQLSTATE of an SQL error, or the system's code (`ECONNREFUSED`). */
+export function sqlState(error: unknown): string | undefined {
+  const source: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  return source instanceof Error && 'code' in source && typeof source.code === 'string' ? source.code : undefined;
+}

@@ -1,0 +1,103 @@
+import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
+import { DataSource, QueryRunnerAlreadyReleasedError, type EntityManager, type QueryRunner } from 'typeorm';
+import { PATIENCE_MILLIS } from './connection.js';
+import { asDatabaseAway, DatabaseAway, isDatabaseAway } from './database-away.js';
+
+export { DatabaseAway, isDatabaseAway };
+
+/** The entity manager of an open transaction; `tx.query(sql, values)` for SQL by hand. */
+export type Transaction = EntityManager;
+
+/**
+ * The one door to Postgres. What fails because the database is away is a `DatabaseAway`, after about two seconds at most;
+ * every other SQL error passes as it is and costs no connection.
+ */
+@Injectable()
+export class Database {
+  readonly #pool: pg.Pool;
+  readonly #source: DataSource;
+
+  constructor(source: DataSource) {
+    this.#source = source;
+    this.#pool = 'master' in source.driver ? (source.driver.master as pg.Pool) : fail();
+    this.#pool.on('release', endUnlessIdle);
+  }
+
+  /** Repositories outside a transaction. */
+  get manager(): EntityManager {
+    return this.#source.manager;
+  }
+
+  /**
+   * One statement on a pooled connection, past the ORM: the hot path. Without `values` it may be several statements, which
+   * Postgres then runs as one transaction.
+   *
+   * @param name makes it a prepared statement; one name stands for one text, everywhere
+   * @throws DatabaseAway
+   */
+  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
+    const start = performance.now();
+    const client = await this.#pool.connect().catch((error: unknown) => {
+      throw new DatabaseAway(false, error);
+    });
+    const left = Math.max(PATIENCE_MILLIS - (performance.now() - start), PATIENCE_MILLIS / 4);
+    try {
+      const query = { name, text, values: values as unknown[] | undefined, query_timeout: left };
+      const result: pg.QueryResult | pg.QueryResult[] = await client.query(query);
+      client.release();
+      return (Array.isArray(result) ? result.flatMap((each) => each.rows) : result.rows) as Row[];
+    } catch (error) {
+      // An SQL error leaves the connection usable; pool.query() would close it and pay for a new one.
+      client.release(isDatabaseAway(error));
+      throw asDatabaseAway(error, true);
+    }
+  }
+
+  /**
+   * Runs `work` in a transaction and commits; an error rolls it back. A failure of the commit itself has an unknown outcome,
+   * an earlier one has changed nothing.
+   *
+   * @throws DatabaseAway
+   */
+  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const runner = this.#source.createQueryRunner();
+    try {
+      await runner.connect().catch((error: unknown) => {
+        throw new DatabaseAway(false, error);
+      });
+      return await this.#inTransaction(runner, work);
+    } finally {
+      await runner.release();
+    }
+  }
+
+  async #inTransaction<T>(runner: QueryRunner, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    let committing = false;
+    try {
+      await runner.startTransaction();
+      const result = await work(runner.manager);
+      committing = true;
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      const lost = error instanceof QueryRunnerAlreadyReleasedError; // the connection broke between two statements
+      const thrown = lost ? new DatabaseAway(false, error) : asDatabaseAway(error, committing);
+      if (!(thrown instanceof DatabaseAway)) await runner.rollbackTransaction().catch(() => {}); // endUnlessIdle sees to it
+      throw thrown;
+    }
+  }
+}
+
+/**
+ * A connection that is given back in the middle of a transaction, or with a statement that timed out still running, is closed:
+ * the next borrower would wait behind it. TypeORM gives such connections back as if nothing were wrong.
+ */
+function endUnlessIdle(_error: Error | undefined, client: pg.PoolClient): void {
+  const unanswered = '_activeQuery' in client && Boolean(client._activeQuery);
+  if (unanswered || client.getTransactionStatus() !== 'I') void client.end();
+}
+
+function fail(): never {
+  throw new TypeError('Database needs the data source of a Postgres driver that is connected.');
+}

@@ -1,0 +1,4 @@
+import { FirstLight0001 } from './migrations/0001-first-light.js';
+
+/** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
+export const migrations = [FirstLight0001];

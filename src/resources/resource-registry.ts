@@ -1,0 +1,135 @@
+import { Injectable } from '@nestjs/common';
+import { isResourceUri } from '#libs/oauth';
+import { AuditLog } from '../audit/audit-log.js';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import type { Transaction } from '../platform/postgres/database.js';
+import { bumpPolicyEpoch } from '../platform/postgres/policy-epoch.js';
+import { uuid7 } from '../platform/uuid7.js';
+import type { Resource, ResourcePolicy, ResourceScope } from './resource.js';
+import { ResourceStore } from './resource.store.js';
+
+/** What an operator or the configuration says about a resource; what is absent gets its default. */
+export interface ResourceDraft {
+  slug: string;
+  uri?: string;
+  backendKind: 'mint' | 'broker';
+  displayName?: string;
+  scopes?: readonly ResourceScope[];
+  policy?: Partial<ResourcePolicy>;
+  accessTokenTtlSeconds?: number;
+}
+
+/** A change: an absent member stays as it is, `null` takes the value away. */
+export type ResourceChange = {
+  [K in keyof Omit<ResourceDraft, 'uri' | 'accessTokenTtlSeconds'>]?: ResourceDraft[K];
+} & { uri?: string | null; accessTokenTtlSeconds?: number | null };
+
+export class ResourceNotFound extends Error {}
+export class ResourceInvalid extends Error {}
+/** Another resource has this slug or URI already. */
+export class ResourceTaken extends Error {
+  constructor(readonly member: 'slug' | 'uri') {
+    super(`another resource has this ${member}`);
+  }
+}
+
+const NO_POLICY: ResourcePolicy = {
+  exchange: { allowedClientIds: [] },
+  runtime: { clientIds: [] },
+  connect: { allowedReturnUrls: [] },
+};
+const SLUG = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+const MAX_SCOPES = 100;
+/** What is read by whoever asks who may have tokens, in every replica, ends with a new policy epoch (S6). */
+@Injectable()
+export class ResourceRegistry {
+  constructor(
+    private readonly store: ResourceStore,
+    private readonly audit: AuditLog,
+    private readonly config: Config,
+    private readonly clock: Clock,
+  ) {}
+
+  list(): Promise<Resource[]> {
+    return this.store.all();
+  }
+
+  /** @throws ResourceInvalid, ResourceTaken */
+  async create(draft: ResourceDraft): Promise<Resource> {
+    const now = this.clock.now();
+    const resource: Resource = {
+      ...draft,
+      id: uuid7(now),
+      displayName: draft.displayName ?? '',
+      scopes: draft.scopes ?? [],
+      policy: { ...NO_POLICY, ...draft.policy },
+      createdAt: now,
+      updatedAt: now,
+    };
+    return this.store.transaction(async (tx) => {
+      await this.#store(tx, resource);
+      await this.audit.record(tx, { action: 'resource.created', detail: { id: resource.id, slug: resource.slug } });
+      return resource;
+    });
+  }
+
+  /** @throws ResourceNotFound, ResourceInvalid, ResourceTaken */
+  async patch(id: string, change: ResourceChange): Promise<Resource> {
+    return this.store.transaction(async (tx) => {
+      const known = await this.store.lock(tx, id);
+      if (!known) throw new ResourceNotFound();
+      const { uri, accessTokenTtlSeconds, policy, ...rest } = change;
+      const resource: Resource = {
+        ...known,
+        ...present(rest),
+        uri: uri === undefined ? known.uri : (uri ?? undefined),
+        accessTokenTtlSeconds:
+          accessTokenTtlSeconds === undefined ? known.accessTokenTtlSeconds : (accessTokenTtlSeconds ?? undefined),
+        policy: { ...known.policy, ...policy },
+        updatedAt: this.clock.now(),
+      };
+      await this.#store(tx, resource);
+      const fields = Object.keys(change);
+      await this.audit.record(tx, { action: 'resource.patched', detail: { id, slug: resource.slug, fields } });
+      return resource;
+    });
+  }
+
+  /** @throws ResourceNotFound */
+  async remove(id: string): Promise<void> {
+    await this.store.transaction(async (tx) => {
+      const known = await this.store.lock(tx, id);
+      if (!known || !(await this.store.remove(tx, id))) throw new ResourceNotFound();
+      await bumpPolicyEpoch(tx);
+      await this.audit.record(tx, { action: 'resource.deleted', detail: { id, slug: known.slug } });
+    });
+  }
+
+  async #store(tx: Transaction, resource: Resource): Promise<void> {
+    const problem = this.#problemOf(resource);
+    if (problem !== undefined) throw new ResourceInvalid(problem);
+    const taken = await this.store.save(tx, resource);
+    if (taken) throw new ResourceTaken(taken);
+    await bumpPolicyEpoch(tx);
+  }
+
+  #problemOf({ slug, uri, backendKind, scopes, accessTokenTtlSeconds }: Resource): string | undefined {
+    if (!SLUG.test(slug)) return 'slug must be 1 to 64 of a-z, 0-9, dot, dash and underscore';
+    if (backendKind === 'mint' && uri === undefined) return 'uri is required for a mint resource';
+    if (uri !== undefined && !isResourceUri(uri)) return 'uri must be an absolute URI without fragment or userinfo';
+    if (uri?.replace(/\/$/, '') === this.config.server.issuer) return 'uri must not be the issuer itself';
+    if (scopes.length > MAX_SCOPES) return `scopes must be at most ${MAX_SCOPES}`;
+    if (!scopes.every(({ name }) => SCOPE.test(name))) return 'scope names are 1 to 128 printable characters without space, quote and backslash';
+    if (new Set(scopes.map(({ name }) => name)).size !== scopes.length) return 'scope names must differ';
+    if (scopes.some(({ name }) => name === 'offline_access')) return 'offline_access is accepted everywhere and cannot be declared';
+    if (accessTokenTtlSeconds !== undefined && (accessTokenTtlSeconds < 1 || accessTokenTtlSeconds > 86_400)) {
+      return 'access_token_ttl must be 1 to 86400 seconds';
+    }
+    return undefined;
+  }
+}
+
+const present = <T extends object>(change: T): Partial<T> =>
+  Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as Partial<T>;

@@ -1,0 +1,81 @@
+import { isNearMiss, normalResource } from '#libs/oauth';
+
+/** One permission of a resource. `name` is never parsed. */
+export interface ResourceScope {
+  readonly name: string;
+  readonly description: string;
+  /** The provider's name for it, on broker resources. */
+  readonly upstream?: string;
+  /** Whether its box on the consent page starts ticked when a client names no scope. */
+  readonly default: boolean;
+}
+
+export interface ResourcePolicy {
+  /** Who may exchange tokens into this resource. Empty: any client, for tokens issued to itself. */
+  readonly exchange: { readonly allowedClientIds: readonly string[] };
+  /** Who acts as this resource: introspection, attestation, fronting. Empty: nobody. */
+  readonly runtime: { readonly clientIds: readonly string[] };
+  readonly connect: { readonly allowedReturnUrls: readonly string[] };
+}
+
+export interface Resource {
+  readonly id: string;
+  readonly slug: string;
+  /** RFC 8707 identifier and `aud`, in the registered spelling. */
+  readonly uri?: string;
+  readonly backendKind: 'mint' | 'broker';
+  readonly brokerProviderId?: string;
+  readonly displayName: string;
+  readonly scopes: readonly ResourceScope[];
+  readonly policy: ResourcePolicy;
+  readonly accessTokenTtlSeconds?: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** A resource that tokens can be minted for. */
+export type MintResource = Resource & { readonly uri: string };
+
+export const isMint = (resource: Resource | undefined): resource is MintResource =>
+  resource?.backendKind === 'mint' && resource.uri !== undefined;
+
+/** What to call a resource on a page. */
+export const resourceLabel = (resource: Resource): string => resource.displayName || resource.slug;
+
+/** All resources as they were at one policy epoch. A statement that stores a decision verifies the epoch (S6). */
+export class ResourceSnapshot {
+  readonly #byUri = new Map<string, Resource>();
+  readonly #bySlug = new Map<string, Resource>();
+  readonly #byId = new Map<string, Resource>();
+
+  constructor(
+    readonly epoch: number,
+    readonly all: readonly Resource[],
+  ) {
+    for (const resource of all) {
+      this.#bySlug.set(resource.slug, resource);
+      this.#byId.set(resource.id, resource);
+      const normal = resource.uri === undefined ? undefined : normalResource(resource.uri);
+      if (normal !== undefined) this.#byUri.set(normal, resource);
+    }
+  }
+
+  /** Byte for byte, but for the slash of an empty path (W11). */
+  byUri(uri: string): Resource | undefined {
+    const normal = normalResource(uri);
+    return normal === undefined ? undefined : this.#byUri.get(normal);
+  }
+
+  bySlug(slug: string): Resource | undefined {
+    return this.#bySlug.get(slug);
+  }
+
+  byId(id: string): Resource | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The resource whose URI `uri` only just misses (W51). */
+  nearest(uri: string): Resource | undefined {
+    return this.all.find((resource) => resource.uri !== undefined && isNearMiss(resource.uri, uri));
+  }
+}

@@ -1,0 +1,61 @@
+import { Logger } from '@nestjs/common';
+import { startApplication } from './application.js';
+import type { Config } from './config/config.js';
+import { configWarnings } from './config/config-warnings.js';
+import { ensureLocalSecrets } from './config/first-run.js';
+import { firstSteps } from './first-steps.js';
+import { SystemClock } from './platform/clock/clock.js';
+import { startEmbedded } from './platform/postgres/embedded-postgres.js';
+import type { PostgresConnection } from './platform/postgres/connection.js';
+import { migrate } from './platform/postgres/migrate.js';
+import { takeServeLock } from './platform/postgres/serve-lock.js';
+import { JsonLogger } from './platform/telemetry/json-logger.js';
+
+interface Storage {
+  connection: PostgresConnection;
+  stop(): Promise<void>;
+}
+
+/** `authserver serve`: storage, schema, application; on SIGTERM or SIGINT the same backwards, and exit code 0. */
+export async function serve(loaded: Config): Promise<void> {
+  const { config, created } = ensureLocalSecrets(loaded);
+  const logger = new JsonLogger(config.observability.logging);
+  Logger.overrideLogger(logger);
+  const log = new Logger('Serve');
+  for (const warning of configWarnings(config)) log.warn(warning);
+
+  const storage = await openStorage(config, log);
+  await migrate(storage.connection, new SystemClock().now());
+  const application = await startApplication({ config, connection: storage.connection }, logger);
+  log.log(`serving ${config.server.issuer} on ${config.server.address}, administration on ${config.admin.address}`);
+  if (created) process.stdout.write(firstSteps(config));
+
+  const stop = async (signal: string): Promise<void> => {
+    log.log(`${signal}: finishing what is in flight`);
+    await application.close();
+    await storage.stop();
+    process.exit(0);
+  };
+  process.once('SIGTERM', (signal) => void stop(signal));
+  process.once('SIGINT', (signal) => void stop(signal));
+}
+
+/**
+ * The database, started here if it is the embedded one. Without Redis, limits count per process and nonces come from one secret: a second
+ * server on the same embedded database refuses to boot, and leaves the database to the first (P4).
+ */
+async function openStorage(config: Config, log: Logger): Promise<Storage> {
+  const { driver, embedded, postgres } = config.storage;
+  if (driver === 'postgres') return { connection: { dsn: postgres.dsn ?? '' }, stop: async () => undefined };
+  const database = await startEmbedded({ path: embedded.path, log: (message) => log.log(message) });
+  if (config.redis.url) return { connection: database.connection, stop: () => database.stop() };
+  const lock = await takeServeLock(database.connection);
+  if (!lock) throw new Error(`another server is using ${embedded.path}: stop it first, or give both a redis.url`);
+  return {
+    connection: database.connection,
+    stop: async () => {
+      await lock.release();
+      await database.stop();
+    },
+  };
+}

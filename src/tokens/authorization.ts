@@ -1,0 +1,56 @@
+import type { Client } from '../clients/client.js';
+import type { MintResource } from '../resources/resource.js';
+
+/**
+ * What a grant found may be issued, and what issuing it spends: a plain value, decided by reading only. The versions are those it
+ * was decided on; the statement that stores the token verifies them (S6).
+ */
+export interface Authorization {
+  readonly grantType: string;
+  readonly client: Client;
+  readonly user: { readonly id: string; readonly version: number };
+  readonly resource: MintResource;
+  readonly policyEpoch: number;
+  readonly consentId: string;
+  readonly scopes: readonly string[];
+  readonly spends: SpentCode | SpentRefreshToken;
+}
+
+export interface SpentCode {
+  readonly kind: 'code';
+  readonly id: string;
+  readonly hash: Buffer;
+  /** Chosen when the code was made, so that a replay can end the family before it is there (W15). */
+  readonly familyId: string;
+}
+
+export interface SpentRefreshToken {
+  readonly kind: 'refresh_token';
+  readonly familyId: string;
+  readonly generation: number;
+  readonly hash: Buffer;
+  /** The presented token: the key that seals its answer, should it have to be repeated (W13). */
+  readonly value: string;
+  readonly endsAt: Date;
+  readonly request: RefreshRequest;
+}
+
+/** What a refresh asked for, as sent: a repetition must ask for the same. */
+export interface RefreshRequest {
+  readonly scope?: string;
+  readonly resource?: string;
+}
+
+/** RFC 6749 §5.1, always with `scope` and `expires_in`. */
+export interface TokenAnswer {
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  readonly expires_in: number;
+  readonly scope: string;
+  readonly refresh_token?: string;
+}
+
+/** An answer that was given before and is given again (W13). */
+export interface RepeatedAnswer {
+  readonly repeated: TokenAnswer;
+}

@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import { formatScope } from '#libs/oauth';
+import { AuditLog } from '../audit/audit-log.js';
+import type { Client } from '../clients/client.js';
+import { SigningKeys } from '../keys/signing-keys.js';
+import { Clock } from '../platform/clock/clock.js';
+import { isUuid } from '../platform/uuid7.js';
+import { Resources } from '../resources/resources.js';
+import { IntrospectionStore, type IssuanceState } from './introspection.store.js';
+import { RefreshTokens } from './refresh-tokens.js';
+
+/** RFC 7662 §2.2. Whatever the reason, an inactive token is exactly `{"active":false}`. */
+export type Introspection = { active: false } | ({ active: true } & Record<string, unknown>);
+
+type Claims = { jti: string; aud: string[] } & Record<string, unknown>;
+
+/** Tells those who are entitled to know whether a token is active, and what it says (W19). */
+@Injectable()
+export class Introspector {
+  constructor(
+    private readonly store: IntrospectionStore,
+    private readonly refreshTokens: RefreshTokens,
+    private readonly keys: SigningKeys,
+    private readonly resources: Resources,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  async introspect(token: string, caller: Client): Promise<Introspection> {
+    return token.startsWith('ap_rt_') ? this.#refreshToken(token, caller) : this.#accessToken(token, caller);
+  }
+
+  async #accessToken(token: string, caller: Client): Promise<Introspection> {
+    const claims = toClaims(await this.keys.verifyOwn(token, 'at+jwt'));
+    const state = claims && (await this.store.read(claims.jti));
+    if (!claims || !state) return this.#inactive('invalid_token', caller);
+    if (!(await this.#entitled(caller, state))) return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
+    const refusal = this.#refusal(state);
+    if (refusal) return this.#inactive(refusal, caller, state.jti);
+    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act } = claims;
+    const agent = state.agentId === null ? {} : { agent_id: state.agentId, agent_chain: state.agentChain };
+    const members = { scope, client_id, token_type: 'Bearer', exp, iat, nbf: iat, sub, aud, iss, jti, cnf, act, ...agent };
+    return { active: true, ...members };
+  }
+
+  #refusal(state: IssuanceState): string | undefined {
+    if (state.expiresAt <= this.clock.now()) return 'token_expired';
+    if (state.revoked !== null) return `${state.revoked}_revoked`;
+    if (!state.clientActive) return 'issuing_client_inactive';
+    if (!state.subjectActive) return 'subject_inactive';
+    return undefined;
+  }
+
+  /** The client that the token was issued to, and those who act as the resource it is for. */
+  async #entitled(caller: Client, state: IssuanceState): Promise<boolean> {
+    if (state.clientId === caller.id) return true;
+    const resource = (await this.resources.current()).byId(state.resourceId);
+    return resource?.policy.runtime.clientIds.includes(caller.id) ?? false;
+  }
+
+  /** A refresh token concerns nobody but its own client. */
+  async #refreshToken(token: string, caller: Client): Promise<Introspection> {
+    const found = await this.refreshTokens.lookUp(token);
+    if (!found || found.family.clientId !== caller.id) return this.#inactive('invalid_token', caller);
+    const { family, live } = found;
+    const now = this.clock.now();
+    const ended = family.revoked ?? family.consentRevoked;
+    if (!live || ended || !family.userActive || family.expiresAt <= now || family.endsAt <= now) {
+      return this.#inactive('refresh_token_ended', caller);
+    }
+    const expiresAt = Math.min(family.expiresAt.getTime(), family.endsAt.getTime());
+    return {
+      active: true,
+      scope: formatScope(family.scopes),
+      client_id: family.clientId,
+      sub: family.userId,
+      exp: Math.floor(expiresAt / 1000),
+    };
+  }
+
+  async #inactive(reason: string, caller: Client, jti?: string): Promise<Introspection> {
+    await this.audit.refused({ action: 'token.introspect_denied', reason, clientId: caller.id, detail: jti ? { jti } : {} });
+    return { active: false };
+  }
+}
+
+function toClaims(payload: Record<string, unknown> | undefined): Claims | undefined {
+  if (!payload || typeof payload.jti !== 'string' || !isUuid(payload.jti) || !Array.isArray(payload.aud)) return undefined;
+  return payload as Claims;
+}

@@ -1,0 +1,95 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '../platform/postgres/database.js';
+
+/** One minted token as the operator sees it. */
+export interface Issuance {
+  jti: string;
+  grantType: string;
+  clientId: string;
+  subject: string;
+  userId: string | null;
+  resourceId: string;
+  scopes: string[];
+  kid: string;
+  familyId: string | null;
+  consentId: string | null;
+  consentClientId: string | null;
+  parentJti: string | null;
+  agentId: string | null;
+  agentChain: string[];
+  dpopJkt: string | null;
+  issuedAt: Date;
+  expiresAt: Date;
+  /** When the token, its family, consent or key was revoked. */
+  revokedAt: Date | null;
+}
+
+export interface IssuanceFilter {
+  userId?: string;
+  clientId?: string;
+  resourceId?: string;
+  jti?: string;
+}
+
+export interface Family {
+  id: string;
+  clientId: string;
+  userId: string;
+  resourceId: string;
+  scopes: string[];
+  createdAt: Date;
+  expiresAt: Date;
+  revokedAt: Date | null;
+}
+
+const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId", i.subject, i.user_id as "userId",
+  i.resource_id as "resourceId", i.scopes, i.kid, i.family_id as "familyId", i.consent_id as "consentId",
+  i.consent_client_id as "consentClientId", i.parent_jti as "parentJti", i.agent_id as "agentId", i.agent_chain as "agentChain",
+  i.dpop_jkt as "dpopJkt", i.issued_at as "issuedAt", i.expires_at as "expiresAt",
+  (select min(r.at) from revocations r where (r.kind, r.id) in
+     (('jti', i.jti::text), ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid))) as "revokedAt"`;
+const FAMILY = `f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.scopes,
+  f.created_at as "createdAt", least(f.expires_at, f.ends_at) as "expiresAt",
+  (select min(r.at) from revocations r where (r.kind, r.id) in (('family', f.id::text), ('consent', f.consent_id::text))) as "revokedAt"`;
+
+@Injectable()
+export class IssuanceStore {
+  constructor(private readonly database: Database) {}
+
+  /** Newest first. @param floor the id from which the window begins, so that older partitions are not read */
+  list({ userId, clientId, resourceId, jti }: IssuanceFilter, floor: string, limit: number): Promise<Issuance[]> {
+    return this.database.query<Issuance>(
+      `select ${ISSUANCE} from issuances i
+        where i.jti >= $1 and ($2::uuid is null or i.user_id = $2) and ($3::text is null or i.client_id = $3)
+          and ($4::uuid is null or i.resource_id = $4) and ($5::uuid is null or i.jti = $5)
+        order by i.jti desc limit $6`,
+      [floor, userId ?? null, clientId ?? null, resourceId ?? null, jti ?? null, limit],
+    );
+  }
+
+  /** Live families of a person or a client, newest first. */
+  families(of: { userId?: string; clientId?: string }, now: Date, limit: number, offset: number): Promise<Family[]> {
+    return this.database.query<Family>(
+      `select ${FAMILY} from families f
+        where ($1::uuid is null or f.user_id = $1) and ($2::text is null or f.client_id = $2) and least(f.expires_at, f.ends_at) > $3
+        order by f.id desc limit $4 offset $5`,
+      [of.userId ?? null, of.clientId ?? null, now, limit, offset],
+    );
+  }
+
+  async family(id: string): Promise<Family | undefined> {
+    const [row] = await this.database.query<Family>(`select ${FAMILY} from families f where f.id = $1`, [id]);
+    return row;
+  }
+
+  /** Ends all live families of a person in one statement. @returns how many were ended by it */
+  async revokeFamiliesOfUser(userId: string, reason: string, now: Date, expiresAt: Date): Promise<number> {
+    const rows = await this.database.query(
+      `insert into revocations (kind, id, reason, at, expires_at)
+       select 'family', f.id::text, $2, $3, $4 from families f where f.user_id = $1 and least(f.expires_at, f.ends_at) > $3
+       on conflict do nothing returning id`,
+      [userId, reason, now, expiresAt],
+    );
+    return rows.length;
+  }
+}

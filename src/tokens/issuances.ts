@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common';
+import { AuditLog } from '../audit/audit-log.js';
+import { REVOCATION_MEMORY_MS } from '../consents/revocations.js';
+import { Clock } from '../platform/clock/clock.js';
+import { isUuid, uuid7Floor } from '../platform/uuid7.js';
+import { IssuanceStore, type Family, type Issuance, type IssuanceFilter } from './issuance.store.js';
+import { TokenRevoker } from './token-revoker.js';
+
+export type { Family, Issuance, IssuanceFilter };
+
+const BEGINNING = new Date(0);
+
+/** What was issued, as an operator sees it and takes it back. */
+@Injectable()
+export class Issuances {
+  constructor(
+    private readonly store: IssuanceStore,
+    private readonly revoker: TokenRevoker,
+    private readonly audit: AuditLog,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Newest first. A `jti` is found however old it is. */
+  list(filter: IssuanceFilter, since: Date, limit: number): Promise<Issuance[]> {
+    return this.store.list(filter, uuid7Floor(filter.jti === undefined ? since : BEGINNING), limit);
+  }
+
+  async get(jti: string): Promise<Issuance | undefined> {
+    if (!isUuid(jti)) return undefined;
+    const [issuance] = await this.list({ jti }, BEGINNING, 1);
+    return issuance;
+  }
+
+  /** @returns false when there is no such issuance; revoking twice is the same as once */
+  async revoke(jti: string): Promise<boolean> {
+    const issuance = await this.get(jti);
+    if (!issuance) return false;
+    await this.revoker.endToken(jti, 'admin', issuance.expiresAt, {
+      action: 'issuance.revoked_admin',
+      clientId: issuance.clientId,
+      detail: { id: jti, user: issuance.userId, resource: issuance.resourceId },
+    });
+    return true;
+  }
+
+  families(of: { userId?: string; clientId?: string }, limit = 100, offset = 0): Promise<Family[]> {
+    return this.store.families(of, this.clock.now(), limit, offset);
+  }
+
+  /** @returns false when there is no such family */
+  async revokeFamily(id: string): Promise<boolean> {
+    const family = isUuid(id) ? await this.store.family(id) : undefined;
+    if (!family) return false;
+    const fact = { action: 'token.revoked', clientId: family.clientId, detail: { family: id, user: family.userId, by: 'admin' } };
+    await this.revoker.endFamily(id, 'admin', fact);
+    return true;
+  }
+
+  /** Signs a person out of every application. @returns how many families it ended */
+  async revokeFamiliesOfUser(userId: string): Promise<number> {
+    const now = this.clock.now();
+    const memory = new Date(now.getTime() + REVOCATION_MEMORY_MS);
+    const revoked = await this.store.revokeFamiliesOfUser(userId, 'admin', now, memory);
+    await this.audit.refused({ action: 'user.force_logout', detail: { user: userId, revoked } });
+    return revoked;
+  }
+}

@@ -1,0 +1,171 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { insertAudit } from '../audit/audit-rows.js';
+import { Database, DatabaseAway, type Transaction } from '../platform/postgres/database.js';
+import type { CodeRow, FamilyRow, IssuanceRow, NewCode } from './token-rows.js';
+import { INSERT_ISSUANCE, issuanceValues } from './token-rows.js';
+
+/** The versions a decision rests on. */
+export interface DecidedOn {
+  policyEpoch: number;
+  clientId: string;
+  clientVersion: number;
+  userId: string;
+  userVersion: number;
+}
+
+export interface FamilyStart {
+  id: string;
+  liveHash: Buffer;
+  expiresAt: Date;
+  endsAt: Date;
+}
+
+export interface FamilyTurn {
+  id: string;
+  presentedHash: Buffer;
+  liveHash: Buffer;
+  expiresAt: Date;
+  /** The answer, sealed under the presented token; undefined where it may never be repeated. */
+  sealedAnswer?: Buffer;
+}
+
+/** Verified by the statement itself: what was decided still holds (S6). `$1`–`$6` are the values of `decidedOn()`. */
+const DECIDED_ON = `
+  epoch as (select from policy_epoch where epoch = $1),
+  client as (select from clients where id = $2 and version = $3 and status = 'active'),
+  person as (select from users where id = $4 and version = $5 and status = 'active')`;
+const STILL_SO = 'exists (select from epoch) and exists (select from client) and exists (select from person)';
+
+const SPEND_CODE = `with ${DECIDED_ON},
+  spent as (
+    update authorization_codes set spent_at = $6
+     where id = $7 and secret_hash = $8 and spent_at is null and expires_at > $6 and ${STILL_SO}
+    returning *),
+  family as (
+    insert into families (id, client_id, user_id, resource_id, consent_id, scopes, generation, live_hash, created_at, expires_at, ends_at)
+    select family_id, client_id, user_id, resource_id, consent_id, scopes, 1, $10, $6, $11, $12 from spent where $10::bytea is not null),
+  issued as (${INSERT_ISSUANCE('$9')} where exists (select from spent)),
+  audited as (${insertAudit('$13', 'exists (select from spent)')})
+  select count(*)::int as spent from spent`;
+
+const ROTATE_FAMILY = `with ${DECIDED_ON},
+  spent as (
+    update families set previous_hash = live_hash, live_hash = $10, generation = generation + 1, spent_at = $6,
+                        expires_at = $11, sealed_answer = $12
+     where id = $7 and live_hash = $8 and expires_at > $6 and ends_at > $6 and ${STILL_SO}
+       and not exists (select from revocations r where r.kind = 'family' and r.id = $7::text)
+    returning id),
+  issued as (${INSERT_ISSUANCE('$9')} where exists (select from spent)),
+  audited as (${insertAudit('$13', 'exists (select from spent)')})
+  select count(*)::int as spent from spent`;
+
+const REVOKED = (kind: string, id: string): string => `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
+
+/** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
+@Injectable()
+export class TokenStore {
+  constructor(private readonly database: Database) {}
+
+  async insertCode(tx: Transaction, code: NewCode): Promise<void> {
+    await tx.query(
+      `insert into authorization_codes (id, secret_hash, client_id, user_id, resource_id, consent_id, family_id, redirect_uri,
+         scopes, code_challenge, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+      [code.id, code.secretHash, code.clientId, code.userId, code.resourceId, code.consentId, code.familyId, code.redirectUri,
+        code.scopes, code.codeChallenge, code.createdAt, code.expiresAt],
+    );
+  }
+
+  async readCode(id: string): Promise<CodeRow | undefined> {
+    const [row] = await this.database.query<CodeRow>(
+      `select c.id, c.secret_hash as "secretHash", c.client_id as "clientId", c.user_id as "userId", c.resource_id as "resourceId",
+              c.consent_id as "consentId", c.family_id as "familyId", c.redirect_uri as "redirectUri", c.scopes,
+              c.code_challenge as "codeChallenge", c.expires_at as "expiresAt", c.spent_at as "spentAt",
+              u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
+              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked"
+         from authorization_codes c left join users u on u.id = c.user_id where c.id = $1`,
+      [id],
+      'codes.read',
+    );
+    return row;
+  }
+
+  async readFamily(id: string): Promise<FamilyRow | undefined> {
+    const [row] = await this.database.query<FamilyRow>(
+      `select f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.consent_id as "consentId",
+              f.scopes, f.generation, f.live_hash as "liveHash", f.previous_hash as "previousHash", f.spent_at as "spentAt",
+              f.sealed_answer as "sealedAnswer", f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
+              u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
+              ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
+              (select k.scopes from consents k where k.user_id = f.user_id and k.client_id = f.client_id
+                  and k.resource_id = f.resource_id and k.superseded_at is null and k.revoked_at is null) as "consentScopes"
+         from families f left join users u on u.id = f.user_id where f.id = $1`,
+      [id],
+      'families.read',
+    );
+    return row;
+  }
+
+  /**
+   * Redeems a code: spends it, starts its family if there is one to start, records issuance and audit.
+   * @returns false when the code was spent or expired meanwhile, or what was decided no longer holds
+   */
+  spendCode(on: DecidedOn, now: Date, code: { id: string; hash: Buffer }, issuance: IssuanceRow, family: FamilyStart | undefined, audit: string): Promise<boolean> {
+    const values = [...decidedOn(on), now, code.id, code.hash, issuanceValues(issuance),
+      family?.liveHash ?? null, family?.expiresAt ?? null, family?.endsAt ?? null, audit];
+    return this.#spend(SPEND_CODE, values, 'codes.spend', issuance.jti);
+  }
+
+  /** Rotates a family's one row (S4), under the same conditions and with the same result as `spendCode`. */
+  rotateFamily(on: DecidedOn, now: Date, turn: FamilyTurn, issuance: IssuanceRow, audit: string): Promise<boolean> {
+    const values = [...decidedOn(on), now, turn.id, turn.presentedHash, issuanceValues(issuance),
+      turn.liveHash, turn.expiresAt, turn.sealedAnswer ?? null, audit];
+    return this.#spend(ROTATE_FAMILY, values, 'families.rotate', issuance.jti);
+  }
+
+  /** Ends a family together with the record of why; the first reason stays. */
+  async revokeFamily(id: string, reason: string, now: Date, expiresAt: Date, audit: string): Promise<void> {
+    await this.#revoke('family', id, reason, now, expiresAt, audit);
+  }
+
+  async revokeJti(jti: string, reason: string, now: Date, expiresAt: Date, audit: string): Promise<void> {
+    await this.#revoke('jti', jti, reason, now, expiresAt, audit);
+  }
+
+  async #revoke(kind: 'family' | 'jti', id: string, reason: string, now: Date, expiresAt: Date, audit: string): Promise<void> {
+    await this.database.query(
+      `with revoked as (
+         insert into revocations (kind, id, reason, at, expires_at) values ($1, $2, $3, $4, $5) on conflict do nothing)
+       ${insertAudit('$6')}`,
+      [kind, id, reason, now, expiresAt, audit],
+      'tokens.revoke',
+    );
+  }
+
+  /** A commit whose answer was lost is looked up by the id of its issuance before anybody is told anything. */
+  async #spend(sql: string, values: unknown[], name: string, jti: string): Promise<boolean> {
+    try {
+      const [row] = await this.database.query<{ spent: number }>(sql, values, name);
+      return row?.spent === 1;
+    } catch (error) {
+      if (!(error instanceof DatabaseAway) || !error.outcomeUnknown) throw error;
+      return this.#wasIssued(jti, error);
+    }
+  }
+
+  async #wasIssued(jti: string, unknown: DatabaseAway): Promise<boolean> {
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      await pause(400);
+      try {
+        const rows = await this.database.query('select from issuances where jti = $1', [jti]);
+        if (rows.length === 1) return true;
+        throw new DatabaseAway(false, unknown);
+      } catch (error) {
+        if (!(error instanceof DatabaseAway) || error.cause === unknown) throw error;
+      }
+    }
+    throw unknown;
+  }
+}
+
+const decidedOn = (on: DecidedOn): unknown[] => [on.policyEpoch, on.clientId, on.clientVersion, on.userId, on.userVersion];

@@ -1,0 +1,107 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect } from 'vitest';
+
+/**
+ * A Redis of its own for one file: empty, without persistence, on a free port of the loopback interface.
+ *
+ * @throws Error when neither TEST_REDIS_SERVER nor redis-server nor valkey-server is there
+ */
+export async function startRedis(): Promise<TestRedis> {
+  const redis = new TestRedis(findServer(), await freePort());
+  await redis.start();
+  return redis;
+}
+
+export class TestRedis {
+  readonly url: string;
+  readonly #directory = mkdtempSync(join(tmpdir(), 'authplane-redis-'));
+  #process: ChildProcess | undefined;
+
+  constructor(
+    private readonly server: string,
+    private readonly port: number,
+  ) {
+    this.url = `redis://127.0.0.1:${port}`;
+    process.once('exit', () => this.#process?.kill('SIGKILL'));
+  }
+
+  /** Until it accepts connections. */
+  async start(): Promise<void> {
+    const options = ['--bind', '127.0.0.1', '--port', `${this.port}`, '--save', '', '--dir', this.#directory];
+    const child = spawn(this.server, options, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#process = child;
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (!line.includes('Ready to accept connections')) continue;
+      child.stdout.resume();
+      return;
+    }
+    throw new Error(`${this.server} ended before it was ready`);
+  }
+
+  /** It accepts connections still, and answers nothing: what an overloaded or swapping machine looks like. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  /** It is gone without a word, and with it all it knew. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  /** Comes back empty, on the same port. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Until a client that was cut off has found Redis again. */
+export async function untilAnswered({ client }: { client: { ping(): Promise<string> } }): Promise<void> {
+  await expect.poll(() => client.ping().catch(() => 'away'), { timeout: 5000, interval: 10 }).toBe('PONG');
+}
+
+function findServer(): string {
+  const candidates = [process.env['TEST_REDIS_SERVER'], 'redis-server', 'valkey-server'];
+  for (const candidate of candidates) {
+    if (candidate && answers(candidate)) return candidate;
+  }
+  throw new Error('No redis-server and no valkey-server in PATH; install one or name it in TEST_REDIS_SERVER.');
+}
+
+function answers(server: string): boolean {
+  try {
+    execFileSync(server, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

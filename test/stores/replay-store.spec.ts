@@ -1,0 +1,272 @@
+import { createHash } from 'node:crypto';
+import { Logger } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Clock } from '../../src/platform/clock/clock.js';
+import { EphemeralHealth } from '../../src/platform/ephemeral/ephemeral-health.js';
+import { PostgresReplayStore } from '../../src/platform/ephemeral/postgres-replay.store.js';
+import { RedisContinuity } from '../../src/platform/ephemeral/redis-continuity.js';
+import { RedisReplayStore } from '../../src/platform/ephemeral/redis-replay.store.js';
+import { RedisConnection } from '../../src/platform/ephemeral/redis.js';
+import type { ReplayStore } from '../../src/platform/ephemeral/replay-store.js';
+import { type Database, DatabaseAway } from '../../src/platform/postgres/database.js';
+import { SettingStore } from '../../src/platform/postgres/settings.store.js';
+import { freshDatabase, openDatabase } from '../postgres.js';
+import { startRedis, type TestRedis, untilAnswered } from '../redis.js';
+
+class SettableClock extends Clock {
+  constructor(public at: Date) {
+    super();
+  }
+  now(): Date {
+    return this.at;
+  }
+}
+
+const closing: (() => unknown)[] = [];
+const connections: RedisConnection[] = [];
+const logged: string[] = [];
+const noon = new Date('2026-07-01T12:00:00Z');
+let clock = new SettableClock(noon);
+let database: Database;
+let redis: TestRedis;
+let reader: Redis;
+
+beforeAll(async () => {
+  Logger.overrideLogger({
+    log: (line: string) => logged.push(line),
+    warn: (line: string) => logged.push(line),
+    error: (line: string) => logged.push(line),
+  });
+  const { connection, drop } = await freshDatabase();
+  const opened = await openDatabase(connection);
+  database = opened.database;
+  redis = await startRedis();
+  reader = new Redis(redis.url);
+  reader.on('error', () => undefined);
+  closing.push(
+    drop,
+    opened.end,
+    () => redis.stop(),
+    () => reader.disconnect(),
+  );
+});
+
+afterEach(() => {
+  redis.thaw();
+  for (const connection of connections.splice(0)) connection.onApplicationShutdown();
+  clock = new SettableClock(noon);
+});
+
+afterAll(async () => {
+  for (const close of closing.toReversed()) await close();
+});
+
+/** A process of ours: its own connection to Redis and its own memory of it. */
+async function redisProcess(on = database): Promise<{ store: ReplayStore; connection: RedisConnection }> {
+  const connection = new RedisConnection(redis.url);
+  connections.push(connection);
+  await connection.onModuleInit();
+  const continuity = new RedisContinuity(connection, on, new SettingStore(on), clock);
+  return { store: new RedisReplayStore(connection, continuity, clock), connection };
+}
+
+const seconds = (n: number) => new Date(clock.now().getTime() + n * 1000);
+
+let count = 0;
+/** One that nobody has claimed. */
+const key = () => createHash('sha256').update(`key ${++count}`).digest();
+
+const implementations: [name: string, create: () => Promise<ReplayStore>][] = [
+  ['in Redis', async () => (await redisProcess()).store],
+  ['in Postgres', async () => new PostgresReplayStore(database, clock)],
+];
+
+describe.each(implementations)('claims %s', (_, create) => {
+  it('are won once', async () => {
+    const store = await create();
+    const [one, two] = [key(), key()];
+    expect(await store.claim(one, seconds(60))).toBe(true);
+    expect(await store.claim(one, seconds(60))).toBe(false);
+    expect(await store.claim(two, seconds(60))).toBe(true);
+    expect(await store.claim(one, seconds(600))).toBe(false);
+  });
+
+  it('are won 50 times when 2,000 come at once for 50 keys, in two processes', async () => {
+    const stores = [await create(), await create()];
+    const keys = Array.from({ length: 50 }, key);
+    const claims = Array.from({ length: 2000 }, (__, i) => stores[i % 2]?.claim(keys[i % 50] ?? key(), seconds(60)));
+    const won = (await Promise.all(claims)).flatMap((result, i) => (result ? [i % 50] : []));
+    expect(won.toSorted((a, b) => a - b)).toEqual(keys.map((__, i) => i));
+  });
+
+  it('distinguish keys of any bytes', async () => {
+    const store = await create();
+    expect(await store.claim(Buffer.from([0, 255, 10]), seconds(60))).toBe(true);
+    expect(await store.claim(Buffer.from([0, 255, 11]), seconds(60))).toBe(true);
+    expect(await store.claim(Buffer.from([0, 255, 10]), seconds(60))).toBe(false);
+  });
+
+  it('are not forgotten by a restart of the server', async () => {
+    const one = key();
+    await (await create()).claim(one, seconds(60));
+    const restarted = await create();
+    expect(await restarted.claim(one, seconds(60))).toBe(false);
+    expect(await restarted.forgotAt()).toBeUndefined();
+  });
+});
+
+describe('claims in Postgres', () => {
+  it('hold until they expire, and can then be won once more', async () => {
+    const store = new PostgresReplayStore(database, clock);
+    const one = key();
+    await store.claim(one, seconds(60));
+    clock.at = new Date(noon.getTime() + 59_999);
+    expect(await store.claim(one, seconds(60))).toBe(false);
+    clock.at = new Date(noon.getTime() + 60_000);
+    const again = await Promise.all(Array.from({ length: 20 }, () => store.claim(one, seconds(60))));
+    expect(again.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('are swept when they have expired for every replica, a minute of drift included', async () => {
+    const store = new PostgresReplayStore(database, clock);
+    clock.at = new Date('2027-01-01T00:00:00Z');
+    await store.sweep(clock.now());
+    await store.claim(key(), seconds(10));
+    const lasting = key();
+    await store.claim(lasting, seconds(600));
+    expect(await store.sweep(seconds(69))).toBe(0);
+    expect(await store.sweep(seconds(70))).toBe(1);
+    expect(await store.sweep(seconds(70))).toBe(0);
+    expect(await store.claim(lasting, seconds(600))).toBe(false);
+  });
+});
+
+describe('claims in Redis', () => {
+  it('are kept by Redis for exactly as long as they must be', async () => {
+    const { store } = await redisProcess();
+    const one = key();
+    await store.claim(one, seconds(300));
+    const left = await reader.pttl(`{authplane}:replay:${one.toString('base64url')}`);
+    expect(left).toBeGreaterThan(299_000);
+    expect(left).toBeLessThanOrEqual(300_000);
+  });
+
+  it('never last for ever, not even when they have expired already', async () => {
+    const { store } = await redisProcess();
+    const one = key();
+    expect(await store.claim(one, seconds(-10))).toBe(true);
+    await expect.poll(() => reader.exists(`{authplane}:replay:${one.toString('base64url')}`)).toBe(0);
+  });
+
+  it('are refused with 503 within about a second when Redis is frozen, and go on when it is not', async () => {
+    const { store, connection } = await redisProcess();
+    await store.claim(key(), seconds(60));
+    redis.freeze();
+    const start = performance.now();
+    const claims = Array.from({ length: 50 }, () => refusalOf(store.claim(key(), seconds(60))));
+    const away = { symptom: 'try-again', reason: 'redis_unavailable', status: 503 };
+    for (const refusal of await Promise.all(claims)) expect(refusal).toMatchObject(away);
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(await new EphemeralHealth(connection).state()).toBe('down');
+    redis.thaw();
+    await untilAnswered(connection);
+    expect(await store.claim(key(), seconds(60))).toBe(true);
+    expect(await new EphemeralHealth(connection).state()).toBe('ok');
+  });
+
+  it('are refused at once when Redis is gone, also by a server that never saw it', async () => {
+    const { store } = await redisProcess();
+    await store.claim(key(), seconds(60));
+    await redis.kill();
+    const late = await redisProcess();
+    const start = performance.now();
+    for (const asked of [store, late.store]) {
+      const away = { symptom: 'try-again', reason: 'redis_unavailable' };
+      expect(await refusalOf(asked.claim(key(), seconds(60)))).toMatchObject(away);
+      expect(await refusalOf(asked.forgotAt())).toMatchObject(away);
+    }
+    expect(performance.now() - start).toBeLessThan(200);
+    await redis.start();
+    await untilAnswered(late.connection);
+    expect(await late.store.claim(key(), seconds(60))).toBe(true);
+  });
+});
+
+describe('an outage of Redis', () => {
+  it('is logged once, not for every attempt to connect, and without the password', async () => {
+    await redis.kill();
+    logged.length = 0;
+    const connection = new RedisConnection(redis.url.replace('//', '//user:s3cret@'));
+    connections.push(connection);
+    let attempts = 0;
+    connection.client.on('close', () => attempts++);
+    await connection.onModuleInit();
+    await expect.poll(() => attempts).toBeGreaterThan(3);
+    expect(logged).toEqual([expect.stringMatching(/^Redis is away: connect ECONNREFUSED/)]);
+    await redis.start();
+  });
+});
+
+describe('a Redis that came back empty', () => {
+  it('is noticed before the next claim, told to every process, and not told again', async () => {
+    await database.query('delete from settings');
+    const [here, there] = [await redisProcess(), await redisProcess()];
+    const one = key();
+    expect(await here.store.claim(one, seconds(600))).toBe(true);
+    expect(await there.store.forgotAt()).toBeUndefined();
+
+    clock.at = new Date(noon.getTime() + 30_000);
+    await redis.restart();
+    await Promise.all([untilAnswered(here.connection), untilAnswered(there.connection)]);
+    expect(await here.store.claim(one, seconds(600))).toBe(true);
+    const row = await new SettingStore(database).get('redis_run_id');
+    expect(row).toMatchObject({ changed_at: clock.at.toISOString() });
+    expect(await here.store.forgotAt()).toEqual(clock.at);
+    expect(await there.store.forgotAt()).toEqual(clock.at);
+
+    const noticed = clock.at;
+    clock.at = new Date(noon.getTime() + 90_000);
+    const restarted = await redisProcess();
+    expect(await restarted.store.forgotAt()).toEqual(noticed);
+    expect(await here.store.forgotAt()).toEqual(noticed);
+  });
+
+  it('is noticed by a server that was down meanwhile', async () => {
+    await (await redisProcess()).store.claim(key(), seconds(600));
+    await redis.restart();
+    clock.at = new Date(noon.getTime() + 5_000);
+    expect(await (await redisProcess()).store.forgotAt()).toEqual(clock.at);
+  });
+
+  it('is given no claim while Postgres cannot say whether it is the same', async () => {
+    const { connection, drop } = await freshDatabase();
+    const opened = await openDatabase(connection);
+    const { store } = await redisProcess(opened.database);
+    await opened.end();
+    const one = key();
+    expect(await refusalOf(store.claim(one, seconds(600)))).toBeInstanceOf(DatabaseAway);
+    expect(await reader.exists(`{authplane}:replay:${one.toString('base64url')}`)).toBe(0);
+    await drop();
+  });
+
+  it('is not suspected when only the connection was lost', async () => {
+    await database.query('delete from settings');
+    const { store, connection } = await redisProcess();
+    const one = key();
+    await store.claim(one, seconds(600));
+    const generation = connection.generation;
+    await reader.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await expect.poll(() => connection.generation).toBeGreaterThan(generation);
+    await untilAnswered(connection);
+    expect(await store.claim(one, seconds(600))).toBe(false);
+    expect(await store.forgotAt()).toBeUndefined();
+  });
+});
+
+async function refusalOf(answer: Promise<unknown>): Promise<unknown> {
+  return answer.then(
+    () => 'was not refused',
+    (error: unknown) => error,
+  );
+}

@@ -1,0 +1,372 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, connect, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { SignJWT, importJWK } from 'jose';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { generateSigningKey, importPrivate } from '#libs/jwt';
+import { AuditModule } from '../../src/audit/audit.module.js';
+import { ConfigModule } from '../../src/config/config.module.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { Encryption } from '../../src/encryption/encryption.js';
+import { EncryptionModule } from '../../src/encryption/encryption.module.js';
+import { KeysModule } from '../../src/keys/keys.module.js';
+import { SigningKeys } from '../../src/keys/signing-keys.js';
+import { Clock } from '../../src/platform/clock/clock.js';
+import { ClockModule } from '../../src/platform/clock/clock.module.js';
+import { Database } from '../../src/platform/postgres/database.js';
+import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { freshDatabase, openDatabase } from '../postgres.js';
+
+const start = Date.parse('2030-01-01T00:00:00Z');
+const seconds = 1_000;
+const minutes = 60 * seconds;
+
+class TestClock extends Clock {
+  millis = start;
+  now(): Date {
+    return new Date(this.millis);
+  }
+}
+
+type Connection = Awaited<ReturnType<typeof freshDatabase>>['connection'];
+type Env = Record<string, string | undefined>;
+
+interface BootOptions {
+  readonly connection?: Connection;
+  readonly yamlPath?: string;
+}
+
+interface Replica {
+  readonly keys: SigningKeys;
+  readonly database: Database;
+}
+
+const keyfile: Env = {};
+const sealed: Env = {
+  AUTHPLANE_SIGNING_KEY_STORE: 'postgres_key',
+  AUTHPLANE_DATA_ENCRYPTION_DRIVER: 'aes_master',
+  AUTHPLANE_DATA_ENCRYPTION_KEY_ENV: 'MASTER',
+  MASTER: '11'.repeat(32),
+};
+
+let clock: TestClock;
+let fresh: Awaited<ReturnType<typeof freshDatabase>>;
+let opened: Awaited<ReturnType<typeof openDatabase>>;
+let directory: string;
+let booted: TestingModule[];
+
+beforeAll(async () => {
+  fresh = await freshDatabase();
+  opened = await openDatabase(fresh.connection);
+});
+
+beforeEach(async () => {
+  clock = new TestClock();
+  directory = mkdtempSync(join(tmpdir(), 'keys-'));
+  booted = [];
+  await opened.database.query('truncate signing_keys, revocations, audit_events, resources, clients cascade');
+});
+
+afterEach(async () => {
+  await Promise.all(booted.map((module) => module.close()));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+afterAll(async () => {
+  await opened.end();
+  await fresh.drop();
+});
+
+async function boot(env: Env, { connection = fresh.connection, yamlPath }: BootOptions = {}): Promise<Replica> {
+  const config = loadConfig({ env, yamlPath, cwd: directory });
+  const module = await Test.createTestingModule({
+    imports: [
+      ConfigModule.of(config),
+      ClockModule.of(clock),
+      PostgresModule.of(connection, { maxConns: 4, minConns: 0 }),
+      AuditModule,
+      EncryptionModule,
+      KeysModule.sealedBy(Encryption),
+    ],
+  }).compile();
+  booted.push(module);
+  await module.init();
+  return { keys: module.get(SigningKeys), database: module.get(Database) };
+}
+
+function claims(ttlSeconds = 900): Record<string, unknown> {
+  const iat = Math.floor(clock.millis / 1000);
+  return { iss: 'http://localhost:9000', sub: 'somebody', iat, exp: iat + ttlSeconds };
+}
+
+const header = { typ: 'at+jwt' };
+const published = ({ keys }: Replica): (string | undefined)[] => keys.jwks().keys.map(({ kid }) => kid);
+const kidsOf = async ({ keys }: Replica) => Object.fromEntries((await keys.list()).map((key) => [key.kid, key]));
+
+describe.each([
+  { store: 'keyfile', env: keyfile },
+  { store: 'postgres_key', env: sealed },
+])('signing keys in $store', ({ store, env }) => {
+  it('makes one key when three replicas boot for the first time at once', async () => {
+    const replicas = await Promise.all([boot(env), boot(env), boot(env)]);
+    const kids = new Set(replicas.map(({ keys }) => keys.activeKid()));
+    expect(kids.size).toBe(1);
+    expect(await replicas[0]?.keys.list()).toHaveLength(1);
+    expect(await replicas[0]?.database.query('select action, detail from audit_events')).toEqual([
+      { action: 'key.created', detail: { kid: [...kids][0] } },
+    ]);
+  });
+
+  it('signs tokens that name the key and verify on another replica', async () => {
+    const [one, other] = [await boot(env), await boot(env)];
+    const { jwt, kid } = await one.keys.sign(header, claims());
+    expect(kid).toBe(one.keys.activeKid());
+    expect(await other.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+  });
+
+  it('does not verify another type, an expired token, or one of a stranger that borrows the kid', async () => {
+    const { keys } = await boot(env);
+    const { jwt, kid } = await keys.sign(header, claims(60));
+    const stranger = await importPrivate((await generateSigningKey('ES256')).privatePem, 'ES256');
+    const forged = await new SignJWT(claims())
+      .setProtectedHeader({ alg: 'ES256', kid, ...header })
+      .sign(stranger.privateKey);
+    expect(await keys.verifyOwn(jwt, 'JWT')).toBeUndefined();
+    expect(await keys.verifyOwn(forged, 'at+jwt')).toBeUndefined();
+    expect(await keys.verifyOwn('nonsense', 'at+jwt')).toBeUndefined();
+    clock.millis += 61 * seconds;
+    expect(await keys.verifyOwn(jwt, 'at+jwt')).toBeUndefined();
+  });
+
+  it('publishes public keys only', async () => {
+    const { keys } = await boot(env);
+    const [jwk] = keys.jwks().keys;
+    expect(Object.keys(jwk ?? {}).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+    expect(await importJWK(jwk ?? {}, 'ES256')).toMatchObject({ type: 'public' });
+  });
+
+  it('rotates at once and keeps the old key published until its last token has expired', async () => {
+    const replica = await boot(env);
+    const old = replica.keys.activeKid();
+    const { jwt } = await replica.keys.sign(header, claims());
+    clock.millis += 1 * minutes;
+    const { kid, alg } = await replica.keys.rotate();
+    expect(alg).toBe('ES256');
+    expect(replica.keys.activeKid()).toBe(kid);
+    expect((await replica.keys.sign(header, claims())).kid).toBe(kid);
+    expect(await replica.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+    clock.millis += (15 + 11) * minutes - 1;
+    expect(published(replica)).toEqual(expect.arrayContaining([old, kid]));
+    clock.millis += 1;
+    expect(published(replica)).toEqual([kid]);
+  });
+
+  it.each(['resources', 'clients'])('waits for the longest token that one of the %s may have', async (table) => {
+    const replica = await boot(env);
+    const old = replica.keys.activeKid();
+    const now = clock.now();
+    await replica.database.query(
+      table === 'resources'
+        ? `insert into resources (id, slug, backend_kind, access_token_ttl_seconds, created_at, updated_at)
+           values ('0190a000-0000-7000-8000-000000000001', 'long', 'mint', 7200, $1, $1)`
+        : `insert into clients (id, name, grant_types, token_endpoint_auth_method, registration_source, access_token_ttl_seconds,
+             security_changed_at, created_at, updated_at) values ('long', 'long', '{}', 'none', 'admin', 7200, $1, $1, $1)`,
+      [now],
+    );
+    await replica.keys.rotate();
+    expect((await kidsOf(replica))[old]?.publishedUntil).toEqual(new Date(clock.millis + (120 + 11) * minutes));
+  });
+
+  it('publishes a scheduled key at once and signs with it from its time on, on every replica', async () => {
+    const [one, other] = [await boot(env), await boot(env)];
+    const old = one.keys.activeKid();
+    const { kid } = await one.keys.rotate({ activateAfterSeconds: 600 });
+    expect(one.keys.activeKid()).toBe(old);
+    expect(published(one)).toEqual(expect.arrayContaining([old, kid]));
+    clock.millis += 5 * seconds;
+    expect((await other.keys.sign(header, claims())).kid).toBe(old);
+    expect(published(other)).toEqual(expect.arrayContaining([old, kid]));
+    clock.millis += 595 * seconds;
+    expect((await one.keys.sign(header, claims())).kid).toBe(kid);
+    expect((await other.keys.sign(header, claims())).kid).toBe(kid);
+    expect((await kidsOf(one))[old]).toMatchObject({
+      status: 'retired',
+      publishedUntil: new Date(clock.millis + 26 * minutes),
+    });
+  });
+
+  it('drops a waiting key when another rotation comes first', async () => {
+    const replica = await boot(env);
+    const waiting = await replica.keys.rotate({ activateAfterSeconds: 600 });
+    const { kid } = await replica.keys.rotate();
+    clock.millis += 3600 * seconds;
+    expect((await replica.keys.sign(header, claims())).kid).toBe(kid);
+    expect((await kidsOf(replica))[waiting.kid]?.status).toBe('retired');
+    expect(published(replica)).toEqual([kid]);
+  });
+
+  it('tells other replicas of a rotation and of a revocation within five seconds', async () => {
+    const [one, other] = [await boot(env), await boot(env)];
+    const old = one.keys.activeKid();
+    const { jwt } = await one.keys.sign(header, claims());
+    const { kid } = await one.keys.rotate();
+    clock.millis += 5 * seconds;
+    expect((await other.keys.sign(header, claims())).kid).toBe(kid);
+    expect(await other.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+    await one.keys.revoke(old);
+    clock.millis += 5 * seconds;
+    expect(await other.keys.verifyOwn(jwt, 'at+jwt')).toBeUndefined();
+    expect(published(other)).toEqual([kid]);
+  });
+
+  it('ends with one active key when replicas rotate at the same time', async () => {
+    const replicas = [await boot(env), await boot(env)];
+    const made = await Promise.all(replicas.flatMap(({ keys }) => [keys.rotate(), keys.rotate(), keys.rotate()]));
+    clock.millis += 5 * seconds;
+    const signed = await Promise.all(replicas.map(({ keys }) => keys.sign(header, claims())));
+    expect(new Set(signed.map(({ kid }) => kid)).size).toBe(1);
+    expect(made.map(({ kid }) => kid)).toContain(signed[0]?.kid);
+    const views = await replicas[0]!.keys.list();
+    expect(views.map(({ status }) => status).sort()).toEqual(['active', ...Array<string>(6).fill('retired')]);
+    expect(published(replicas[0]!)).toHaveLength(7);
+  });
+
+  it('revokes a retired key: out of the JWKS at once, its tokens dead, the fact on record', async () => {
+    const replica = await boot(env);
+    const old = replica.keys.activeKid();
+    const { jwt } = await replica.keys.sign(header, claims());
+    const { kid } = await replica.keys.rotate();
+    expect(await replica.keys.revoke(old)).toBe(true);
+    expect(published(replica)).toEqual([kid]);
+    expect(await replica.keys.verifyOwn(jwt, 'at+jwt')).toBeUndefined();
+    expect(await replica.database.query('select kind, id, at, expires_at from revocations')).toEqual([
+      { kind: 'key', id: old, at: clock.now(), expires_at: new Date(clock.millis + 26 * minutes) },
+    ]);
+    const facts = await replica.database.query(
+      `select detail->>'kid' as kid from audit_events where action = 'key.revoked'`,
+    );
+    expect(facts).toEqual([{ kid: old }]);
+  });
+
+  it('makes a new key before it revokes the active one', async () => {
+    const replica = await boot(env);
+    const old = replica.keys.activeKid();
+    await replica.keys.rotate({ activateAfterSeconds: 600 });
+    expect(await replica.keys.revoke(old)).toBe(true);
+    const { kid } = await replica.keys.sign(header, claims());
+    expect(kid).not.toBe(old);
+    expect(published(replica)).toEqual([kid]);
+    const actions = await replica.database.query<{ action: string }>('select action from audit_events order by action');
+    expect(actions.map(({ action }) => action)).toEqual(['key.created', 'key.revoked', 'key.rotated', 'key.rotated']);
+  });
+
+  it('goes on with the active key when the one that was to follow is revoked', async () => {
+    const replica = await boot(env);
+    const old = replica.keys.activeKid();
+    const waiting = await replica.keys.rotate({ activateAfterSeconds: 600 });
+    await replica.keys.revoke(waiting.kid);
+    clock.millis += 3600 * seconds;
+    expect((await replica.keys.sign(header, claims())).kid).toBe(old);
+    expect(published(replica)).toEqual([old]);
+    expect((await kidsOf(replica))[old]?.retiredAt).toBeUndefined();
+  });
+
+  it('says that there is nothing to revoke for an unknown or revoked key', async () => {
+    const { keys } = await boot(env);
+    const old = keys.activeKid();
+    expect(await keys.revoke('unknown')).toBe(false);
+    expect(await keys.revoke(old)).toBe(true);
+    expect(await keys.revoke(old)).toBe(false);
+  });
+
+  it('signs with the same key after a restart, and with the new algorithm after the next rotation', async () => {
+    const before = await boot(env);
+    const { jwt, kid } = await before.keys.sign(header, claims());
+    const after = await boot({ ...env, AUTHPLANE_SIGNING_ALGORITHM: 'EdDSA' });
+    expect((await after.keys.sign(header, claims())).kid).toBe(kid);
+    expect(await after.keys.rotate()).toMatchObject({ alg: 'EdDSA' });
+    const { jwt: newer } = await after.keys.sign(header, claims());
+    expect(await after.keys.verifyOwn(newer, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+    expect(await after.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+  });
+
+  it('refuses to boot on a machine that cannot get at the private key, and makes no second one', async () => {
+    const first = await boot(env);
+    const elsewhere: Env = {
+      ...env,
+      AUTHPLANE_SIGNING_KEY_PATH: join(directory, 'elsewhere'),
+      MASTER: '22'.repeat(32),
+    };
+    const kid = first.keys.activeKid();
+    await expect(boot(elsewhere)).rejects.toThrow(
+      store === 'keyfile'
+        ? `the private key of the signing key ${kid} is not in ${join(directory, 'elsewhere')}`
+        : `the private key of the signing key ${kid} does not open`,
+    );
+    expect(await first.keys.list()).toHaveLength(1);
+  });
+
+  it('goes on with what it knows while the database is away, and changes nothing', async () => {
+    const { connection, cut } = await cuttable(fresh.connection);
+    const replica = await boot(env, { connection });
+    const kid = replica.keys.activeKid();
+    await cut();
+    clock.millis += 5 * seconds;
+    const { jwt } = await replica.keys.sign(header, claims());
+    expect(await replica.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+    expect(published(replica)).toEqual([kid]);
+    await expect(replica.keys.rotate()).rejects.toMatchObject({ name: 'DatabaseAway' });
+    expect(replica.keys.activeKid()).toBe(kid);
+  });
+});
+
+describe('where private keys lie', () => {
+  it('keeps key files for the owner alone and nothing of them in the database', async () => {
+    const { keys, database } = await boot(keyfile);
+    const folder = join(directory, 'data/keys');
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    expect(readdirSync(folder)).toEqual([`${keys.activeKid()}.pem`]);
+    expect(statSync(join(folder, `${keys.activeKid()}.pem`)).mode & 0o777).toBe(0o600);
+    expect(await database.query('select sealed_private_key from signing_keys')).toEqual([{ sealed_private_key: null }]);
+  });
+
+  it('keeps sealed keys in their row, not openable as the key of another row', async () => {
+    const { keys, database } = await boot(sealed);
+    const [row] = await database.query<{ kept: string }>('select sealed_private_key as kept from signing_keys');
+    expect(row?.kept).toMatch(/^v1\.[0-9a-f]{8}\.[\w-]+$/);
+    const { kid } = await keys.rotate();
+    await database.query('update signing_keys set sealed_private_key = $1 where kid = $2', [row?.kept, kid]);
+    await expect(boot(sealed)).rejects.toThrow('does not open');
+  });
+
+  it('opens with the former master key what was sealed before the change', async () => {
+    const kid = (await boot(sealed)).keys.activeKid();
+    const yamlPath = join(directory, 'authplane.yaml');
+    writeFileSync(yamlPath, 'data_encryption: { aes_master: { old_key_env: OLD_MASTER } }');
+    const { keys } = await boot({ ...sealed, MASTER: '33'.repeat(32), OLD_MASTER: sealed.MASTER }, { yamlPath });
+    expect((await keys.sign(header, claims())).kid).toBe(kid);
+  });
+});
+
+/** The database through a socket of our own, which can be cut. */
+async function cuttable(connection: Connection): Promise<{ connection: Connection; cut: () => Promise<void> }> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((inbound) => {
+    const outbound = connect(join(connection.host, `.s.PGSQL.${connection.port}`));
+    for (const socket of [inbound, outbound]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+    inbound.pipe(outbound).pipe(inbound);
+  });
+  const path = join(directory, `.s.PGSQL.${connection.port}`);
+  await new Promise<void>((listening) => server.listen(path, listening));
+  const cut = async (): Promise<void> => {
+    const closed = new Promise((done) => server.close(done));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+  };
+  return { connection: { ...connection, host: directory }, cut };
+}

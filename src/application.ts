@@ -26,7 +26,9 @@ export async function startApplication(foundation: Foundation, logger: LoggerSer
   await app.init();
 
   const handler = app.getHttpAdapter().getInstance();
-  const servers = [await listen(openListener('public', handler, config.issuerUrl.pathname.replace(/\/$/, '')), config.server.address)];
+  const servers = [
+    await listen(openListener('public', handler, config.issuerUrl.pathname.replace(/\/$/, '')), config.server.address),
+  ];
   if (config.admin.enabled) servers.push(await listen(openListener('admin', handler), config.admin.address));
   for (const server of servers) {
     server.requestTimeout = config.server.readTimeoutSeconds * 1000;

@@ -9,7 +9,8 @@ const program = new Command('authserver')
   .version(version, '--version')
   .option('--config <file>', 'a YAML file with settings; AUTHPLANE_* variables override it');
 
-const config = (): ReturnType<typeof loadConfig> => loadConfig({ yamlPath: program.opts<{ config?: string }>().config });
+const config = (): ReturnType<typeof loadConfig> =>
+  loadConfig({ yamlPath: program.opts<{ config?: string }>().config });
 
 program
   .command('serve')
@@ -46,7 +47,8 @@ program.addCommand(adminCommand());
 try {
   await program.parseAsync();
 } catch (error) {
-  const lines = error instanceof ConfigMistakes ? error.problems : [error instanceof Error ? error.message : String(error)];
+  const lines =
+    error instanceof ConfigMistakes ? error.problems : [error instanceof Error ? error.message : String(error)];
   for (const line of lines) console.error(`authserver: ${line}`);
   process.exitCode = 1;
 }

@@ -29,7 +29,8 @@ const EXPIRED = {
  * @param keepDays how long codes, issuances and audit events are kept
  */
 export async function purge(config: Config, keepDays: number): Promise<void> {
-  if (!Number.isInteger(keepDays) || keepDays < 1) throw new Error('--keep-days takes a whole number of days, 1 or more');
+  if (!Number.isInteger(keepDays) || keepDays < 1)
+    throw new Error('--keep-days takes a whole number of days, 1 or more');
   const now = new SystemClock().now();
   await withStorage(config, (connection) =>
     withClient(connection, async (client) => {
@@ -41,7 +42,9 @@ export async function purge(config: Config, keepDays: number): Promise<void> {
       for (const table of Object.keys(partitionedTables) as PartitionedTable[]) {
         const run = async (text: string): Promise<unknown> => (await client.query(text)).rows;
         const { dropped, busy } = await dropPartitions(run, table, before);
-        console.log(`${table}: ${dropped.length} days${busy.length > 0 ? `, ${busy.length} in use: try again later` : ''}`);
+        console.log(
+          `${table}: ${dropped.length} days${busy.length > 0 ? `, ${busy.length} in use: try again later` : ''}`,
+        );
       }
     }),
   );

@@ -1,6 +1,5 @@
 import 'reflect-metadata';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@nestjs/common';
@@ -10,6 +9,7 @@ import { Clock } from '../src/platform/clock/clock.js';
 import type { PostgresConnection } from '../src/platform/postgres/connection.js';
 import { withClient } from '../src/platform/postgres/connection.js';
 import { freshDatabase } from './postgres.js';
+import { freePort } from './server-process.js';
 
 /** A clock that moves only when a test says so. It starts at the real time, since other people's clients look at theirs. */
 export class SettableClock extends Clock {
@@ -31,11 +31,14 @@ export interface TestAppOptions {
   clock?: SettableClock;
   /** A second replica on the database of the first. */
   beside?: TestApp;
+  /** A database that the test brings, and takes away. */
+  connection?: PostgresConnection;
 }
 
 export interface TestApp {
-  /** Also the base of every public URL. */
   readonly issuer: string;
+  /** Where this replica listens; the issuer, unless it stands beside another. */
+  readonly url: string;
   readonly adminUrl: string;
   readonly adminKey: string;
   readonly clock: SettableClock;
@@ -48,6 +51,9 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
+/** What the builders need of a server, in this process or in another. */
+export type Target = Pick<TestApp, 'issuer' | 'url' | 'admin'>;
+
 export interface AdminAnswer {
   readonly status: number;
   /** Parsed JSON, or `{}` when there was no body. */
@@ -58,8 +64,10 @@ const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
 const SESSION_SECRET = 'test-session-secret-0123456789abcdef0123456789';
 
 /** Boots the real application with real listeners on a database of its own. */
-export async function startTestApp({ settings = {}, redisUrl, clock = new SettableClock(), beside }: TestAppOptions = {}): Promise<TestApp> {
-  const database = beside ? { connection: beside.connection, drop: async () => undefined } : await freshDatabase();
+export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const { settings = {}, redisUrl, clock = new SettableClock(), beside } = options;
+  const given = beside?.connection ?? options.connection;
+  const database = given ? { connection: given, drop: async () => undefined } : await freshDatabase();
   const dataDir = beside ? undefined : mkdtempSync(join(tmpdir(), 'authplane-app-'));
   const [port, adminPort] = [await freePort(), await freePort()];
   const issuer = beside?.issuer ?? `http://localhost:${port}`;
@@ -81,7 +89,7 @@ export async function startTestApp({ settings = {}, redisUrl, clock = new Settab
   const adminUrl = `http://127.0.0.1:${adminPort}`;
   const app: TestAppInternals = {
     issuer,
-    publicUrl: `http://localhost:${port}`,
+    url: `http://localhost:${port}`,
     adminUrl,
     adminKey: ADMIN_KEY,
     clock,
@@ -109,23 +117,10 @@ export async function startTestApp({ settings = {}, redisUrl, clock = new Settab
 
 interface TestAppInternals extends TestApp {
   dataDir: string;
-  publicUrl: string;
 }
-
-/** Where this very process listens; a second replica shares the issuer of the first. */
-export const ownUrl = (app: TestApp): string => (app as TestAppInternals).publicUrl;
 
 function collecting(lines: string[]): LoggerService {
-  const add = (...parts: unknown[]): void => void lines.push(parts.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' '));
+  const add = (...parts: unknown[]): void =>
+    void lines.push(parts.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' '));
   return { log: add, error: add, warn: add, debug: add, verbose: add, fatal: add };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { ownUrl, type TestApp } from './app.js';
+import type { Target, TestApp } from './app.js';
 import { HttpBrowser, type Visit } from './http-browser.js';
 
 export interface ResourceFixture {
@@ -23,7 +23,7 @@ export interface ClientFixture {
 const REDIRECT = 'https://client.example/callback';
 
 /** A Mint resource with two scopes, registered by the operator. */
-export async function aResource(app: TestApp, draft: Record<string, unknown> = {}): Promise<ResourceFixture> {
+export async function aResource(app: Target, draft: Record<string, unknown> = {}): Promise<ResourceFixture> {
   const slug = `notes-${randomUUID().slice(0, 8)}`;
   const { status, body } = await app.admin('POST', '/admin/resources', {
     slug,
@@ -40,7 +40,7 @@ export async function aResource(app: TestApp, draft: Record<string, unknown> = {
   return { id: body.id, slug: body.slug, uri: body.uri };
 }
 
-export async function aUser(app: TestApp, draft: Record<string, unknown> = {}): Promise<UserFixture> {
+export async function aUser(app: Target, draft: Record<string, unknown> = {}): Promise<UserFixture> {
   const email = `${randomUUID().slice(0, 8)}@people.example`;
   const password = 'correct horse battery';
   const { status, body } = await app.admin('POST', '/admin/users', { email, name: 'Ada', password, ...draft });
@@ -49,7 +49,7 @@ export async function aUser(app: TestApp, draft: Record<string, unknown> = {}): 
 }
 
 /** A public client with both grants, registered by the operator. */
-export async function aClient(app: TestApp, draft: Record<string, unknown> = {}): Promise<ClientFixture> {
+export async function aClient(app: Target, draft: Record<string, unknown> = {}): Promise<ClientFixture> {
   const { status, body } = await app.admin('POST', '/admin/clients', {
     client_name: 'A client',
     redirect_uris: [REDIRECT],
@@ -61,7 +61,7 @@ export async function aClient(app: TestApp, draft: Record<string, unknown> = {})
   return { id: body.client_id, secret: body.client_secret, redirectUri: body.redirect_uris[0] ?? REDIRECT };
 }
 
-export const aConfidentialClient = (app: TestApp, draft: Record<string, unknown> = {}): Promise<ClientFixture> =>
+export const aConfidentialClient = (app: Target, draft: Record<string, unknown> = {}): Promise<ClientFixture> =>
   aClient(app, { token_endpoint_auth_method: 'client_secret_basic', ...draft });
 
 function expectCreated(status: number, body: unknown): void {
@@ -79,19 +79,23 @@ export function pkce(): Pkce {
 }
 
 export interface Flow {
-  app: TestApp;
+  app: Target;
   client: ClientFixture;
   user: UserFixture;
   resource: ResourceFixture;
 }
 
 /** Everything that a flow needs, made by the operator. */
-export async function aFlow(app: TestApp, draft: Record<string, unknown> = {}): Promise<Flow> {
+export async function aFlow(app: Target, draft: Record<string, unknown> = {}): Promise<Flow> {
   const [client, user, resource] = await Promise.all([aClient(app, draft), aUser(app), aResource(app)]);
   return { app, client, user, resource };
 }
 
-export function authorizeUrl({ app, client, resource }: Flow, challenge: string, parameters: Record<string, string | undefined> = {}): string {
+export function authorizeUrl(
+  { app, client, resource }: Flow,
+  challenge: string,
+  parameters: Record<string, string | undefined> = {},
+): string {
   const query = {
     response_type: 'code',
     client_id: client.id,
@@ -104,7 +108,7 @@ export function authorizeUrl({ app, client, resource }: Flow, challenge: string,
     ...parameters,
   };
   const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return `${ownUrl(app)}/oauth/authorize?${new URLSearchParams(given)}`;
+  return `${app.url}/oauth/authorize?${new URLSearchParams(given)}`;
 }
 
 /** Signs the person in on whichever page asks for it. */
@@ -114,10 +118,16 @@ export async function signIn(browser: HttpBrowser, page: Visit, user: UserFixtur
 }
 
 /** Goes through login and consent as a person would. @returns the redirect to the client */
-export async function allow(flow: Flow, challenge: string, parameters: Record<string, string | undefined> = {}, browser = new HttpBrowser()): Promise<URL> {
-  const origin = ownUrl(flow.app);
+export async function allow(
+  flow: Flow,
+  challenge: string,
+  parameters: Record<string, string | undefined> = {},
+  browser = new HttpBrowser(),
+): Promise<URL> {
+  const origin = flow.app.url;
   let page = await browser.follow(await browser.get(authorizeUrl(flow, challenge, parameters)), origin);
-  if (page.html.includes('name="password"')) page = await browser.follow(await signIn(browser, page, flow.user), origin);
+  if (page.html.includes('name="password"'))
+    page = await browser.follow(await signIn(browser, page, flow.user), origin);
   if (page.location === undefined) {
     page = await browser.post(`${origin}/consent`, { ...page.form('decision'), decision: 'allow' });
   }
@@ -131,7 +141,11 @@ export interface GrantedCode extends Flow {
 }
 
 /** A code that a person has allowed and nobody has redeemed. */
-export async function aGrantedCode(flow: Flow, parameters: Record<string, string | undefined> = {}, browser?: HttpBrowser): Promise<GrantedCode> {
+export async function aGrantedCode(
+  flow: Flow,
+  parameters: Record<string, string | undefined> = {},
+  browser?: HttpBrowser,
+): Promise<GrantedCode> {
   const { verifier, challenge } = pkce();
   const redirect = await allow(flow, challenge, parameters, browser);
   const code = redirect.searchParams.get('code');
@@ -146,9 +160,15 @@ export interface TokenResponse {
 }
 
 /** POST of a form to a protocol endpoint, with client authentication as the client is registered. */
-export async function postForm(app: TestApp, path: string, form: Record<string, string>, client?: ClientFixture): Promise<TokenResponse> {
-  const basic = client?.secret === undefined ? undefined : Buffer.from(`${client.id}:${client.secret}`).toString('base64');
-  const response = await fetch(`${ownUrl(app)}${path}`, {
+export async function postForm(
+  app: Target,
+  path: string,
+  form: Record<string, string>,
+  client?: ClientFixture,
+): Promise<TokenResponse> {
+  const basic =
+    client?.secret === undefined ? undefined : Buffer.from(`${client.id}:${client.secret}`).toString('base64');
+  const response = await fetch(`${app.url}${path}`, {
     method: 'POST',
     headers: basic === undefined ? {} : { authorization: `Basic ${basic}` },
     body: new URLSearchParams({ ...form, ...(client && basic === undefined ? { client_id: client.id } : {}) }),
@@ -157,17 +177,33 @@ export async function postForm(app: TestApp, path: string, form: Record<string, 
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
 }
 
-export const redeem = ({ app, client, code, verifier }: GrantedCode, more: Record<string, string> = {}): Promise<TokenResponse> =>
-  postForm(app, '/oauth/token', { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: client.redirectUri, ...more }, client);
+export const redeem = (
+  { app, client, code, verifier }: GrantedCode,
+  more: Record<string, string> = {},
+): Promise<TokenResponse> =>
+  postForm(
+    app,
+    '/oauth/token',
+    { grant_type: 'authorization_code', code, code_verifier: verifier, redirect_uri: client.redirectUri, ...more },
+    client,
+  );
 
-export const refresh = ({ app, client }: Flow, refreshToken: string, more: Record<string, string> = {}): Promise<TokenResponse> =>
+export const refresh = (
+  { app, client }: Flow,
+  refreshToken: string,
+  more: Record<string, string> = {},
+): Promise<TokenResponse> =>
   postForm(app, '/oauth/token', { grant_type: 'refresh_token', refresh_token: refreshToken, ...more }, client);
 
-export const introspect = async (app: TestApp, token: string, caller: ClientFixture): Promise<any> =>
+export const introspect = async (app: Target, token: string, caller: ClientFixture): Promise<any> =>
   (await postForm(app, '/oauth/introspect', { token }, caller)).body;
 
 /** A flow that ended in tokens. */
-export async function tokensOf(flow: Flow, parameters: Record<string, string | undefined> = {}, browser?: HttpBrowser): Promise<GrantedCode & { tokens: any }> {
+export async function tokensOf(
+  flow: Flow,
+  parameters: Record<string, string | undefined> = {},
+  browser?: HttpBrowser,
+): Promise<GrantedCode & { tokens: any }> {
   const granted = await aGrantedCode(flow, parameters, browser);
   const { status, body } = await redeem(granted);
   if (status !== 200) throw new Error(`the token endpoint answered ${status}: ${JSON.stringify(body)}`);
@@ -175,5 +211,12 @@ export async function tokensOf(flow: Flow, parameters: Record<string, string | u
 }
 
 /** The newest audit events of an action. */
-export const audited = (app: TestApp, action: string): Promise<{ action: string; reason: string | null; client_id: string | null; actor_id: string | null; detail: any }[]> =>
-  app.sql('select action, reason, client_id, actor_id, detail from audit_events where action = $1 order by id desc', [action]);
+export const audited = (
+  app: TestApp,
+  action: string,
+): Promise<
+  { action: string; reason: string | null; client_id: string | null; actor_id: string | null; detail: any }[]
+> =>
+  app.sql('select action, reason, client_id, actor_id, detail from audit_events where action = $1 order by id desc', [
+    action,
+  ]);

@@ -57,7 +57,9 @@ export class Visit {
 
   /** The inputs of the form that has a field or button called `having`, as they stand on the page; boxes only when ticked. */
   form(having: string): Record<string, string> {
-    const form = [...this.html.matchAll(/<form[\s\S]*?<\/form>/g)].map(([html]) => html).find((html) => html.includes(`name="${having}"`));
+    const form = [...this.html.matchAll(/<form[\s\S]*?<\/form>/g)]
+      .map(([html]) => html)
+      .find((html) => html.includes(`name="${having}"`));
     if (form === undefined) throw new Error(`no form with ${having} on ${this.url}: ${this.html.slice(-600)}`);
     const fields: Record<string, string> = {};
     for (const [input] of form.matchAll(/<input[^>]*>/g)) {
@@ -70,4 +72,9 @@ export class Visit {
 }
 
 const unescape = (text: string): string =>
-  text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&');
+  text
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');

@@ -1,4 +1,5 @@
-import { errorStatus, symptoms, type ErrorCode, type ReasonOf, type Symptom, type SymptomSlug } from './symptoms.js';
+import { errorStatus, type ErrorCode, type Symptom } from './symptom.js';
+import { symptoms, type ReasonOf, type SymptomSlug } from './symptoms.js';
 
 export interface ErrorOptions {
   /** Values for the `{name}`s of the public description. Made safe here; never put a secret in. */

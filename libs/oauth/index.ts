@@ -8,5 +8,6 @@ export * from './refresh-token.js';
 export * from './resource-uri.js';
 export * from './scope.js';
 export * from './strict-json.js';
+export * from './symptom.js';
 export * from './symptoms.js';
 export * from './words.js';

@@ -35,10 +35,14 @@ export class PasswordHashing {
   }
 
   async verify(passwordHash: string | undefined, password: string): Promise<boolean> {
-    const usable = passwordHash?.startsWith('$argon2id$') === true && Buffer.byteLength(password) <= PASSWORD_MAX_BYTES;
-    const nobody = await this.#nobody;
-    const matches = await verify(usable ? passwordHash : nobody, usable ? normal(password) : '').catch(() => false);
-    return usable && matches;
+    const tooLong = Buffer.byteLength(password) > PASSWORD_MAX_BYTES;
+    if (passwordHash === undefined || tooLong) return this.#pretend();
+    return verify(passwordHash, normal(password)).catch(() => this.#pretend());
+  }
+
+  async #pretend(): Promise<false> {
+    await verify(await this.#nobody, '');
+    return false;
   }
 }
 

@@ -77,7 +77,13 @@ export class AuditLog {
       await this.#refusals.add(this.#row(fact));
     } catch (error) {
       this.#dropped += 1;
-      this.#log.warn({ message: 'audit event dropped', action: fact.action, reason: fact.reason, dropped: this.#dropped, error: String(error) });
+      this.#log.warn({
+        message: 'audit event dropped',
+        action: fact.action,
+        reason: fact.reason,
+        dropped: this.#dropped,
+        error: String(error),
+      });
     }
   }
 

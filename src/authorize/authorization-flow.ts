@@ -23,7 +23,11 @@ export class AuthorizationFlow {
   ) {}
 
   /** Checks a new request; what the client did wrong goes back to it. @returns the sealed request, if there is one to go on with */
-  async begin(req: Request, res: Response, form: Form): Promise<{ sealed: string; request: AuthorizationRequest } | undefined> {
+  async begin(
+    req: Request,
+    res: Response,
+    form: Form,
+  ): Promise<{ sealed: string; request: AuthorizationRequest } | undefined> {
     const to = await this.reader.returnAddress(form);
     try {
       const request = await this.reader.read(form, to);
@@ -44,7 +48,11 @@ export class AuthorizationFlow {
    *
    * @param decide gives the code, or undefined when it wrote a page; asked again when policies changed under it (S6)
    */
-  async answer(res: Response, { parameters }: OpenedRequest, decide: (request: AuthorizationRequest) => Promise<string | undefined>): Promise<void> {
+  async answer(
+    res: Response,
+    { parameters }: OpenedRequest,
+    decide: (request: AuthorizationRequest) => Promise<string | undefined>,
+  ): Promise<void> {
     const to = await this.reader.returnAddress(parameters);
     try {
       const code = await this.#decided(parameters, to, decide);
@@ -54,7 +62,11 @@ export class AuthorizationFlow {
     }
   }
 
-  async #decided(parameters: Form, to: ReturnAddress, decide: (request: AuthorizationRequest) => Promise<string | undefined>): Promise<string | undefined> {
+  async #decided(
+    parameters: Form,
+    to: ReturnAddress,
+    decide: (request: AuthorizationRequest) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
     try {
       return await decide(await this.reader.read(parameters, to));
     } catch (error) {

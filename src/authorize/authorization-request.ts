@@ -27,7 +27,15 @@ export interface RequestedScope {
 
 /** The parameters of the request that this server reads; they are what travels through the pages. */
 const PARAMETERS = [
-  'response_type', 'client_id', 'redirect_uri', 'state', 'scope', 'resource', 'code_challenge', 'code_challenge_method', 'prompt',
+  'response_type',
+  'client_id',
+  'redirect_uri',
+  'state',
+  'scope',
+  'resource',
+  'code_challenge',
+  'code_challenge_method',
+  'prompt',
 ] as const;
 
 export const relevantParameters = (form: Form): Form =>

@@ -60,7 +60,12 @@ export class ConsentDecision {
     throw new OAuthError('user-denied', 'user_denied', { facts: { clientId: request.client.id } });
   }
 
-  #code(tx: Parameters<AuthorizationCodes['create']>[0], consent: Consent, request: AuthorizationRequest, scopes: readonly string[]): Promise<string> {
+  #code(
+    tx: Parameters<AuthorizationCodes['create']>[0],
+    consent: Consent,
+    request: AuthorizationRequest,
+    scopes: readonly string[],
+  ): Promise<string> {
     return this.codes.create(tx, {
       clientId: request.client.id,
       userId: consent.userId,

@@ -60,7 +60,12 @@ export class ConsentController {
     return session && fresh && session.createdAt < sealedAt ? undefined : session;
   }
 
-  #pageOf(request: AuthorizationRequest, { id, user }: BrowserSession, consent: Consent | undefined, sealed: string): Parameters<typeof consentPage>[0] {
+  #pageOf(
+    request: AuthorizationRequest,
+    { id, user }: BrowserSession,
+    consent: Consent | undefined,
+    sealed: string,
+  ): Parameters<typeof consentPage>[0] {
     const { client, resource, redirectUri } = request;
     const isDocument = client.registrationSource === 'cimd';
     return {

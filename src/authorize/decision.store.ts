@@ -22,7 +22,8 @@ export class DecisionStore {
   decide<T>(request: AuthorizationRequest, user: User, work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { client, policyEpoch } = request;
     return this.database.transaction(async (tx) => {
-      const version = client.registrationSource === 'cimd' ? await this.clients.upsertDocumentClient(tx, client) : client.version;
+      const version =
+        client.registrationSource === 'cimd' ? await this.clients.upsertDocumentClient(tx, client) : client.version;
       const rows: unknown[] = await tx.query(
         `select from policy_epoch, clients c, users u
           where epoch = $1 and c.id = $2 and c.version = $3 and c.status = 'active' and u.id = $4 and u.version = $5 and u.status = 'active'

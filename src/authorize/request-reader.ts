@@ -5,7 +5,12 @@ import { Clients } from '../clients/clients.js';
 import { Config } from '../config/config.js';
 import { isMint, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
 import { requireMint, Resources } from '../resources/resources.js';
-import { promptsOf, type AuthorizationRequest, type RequestedScope, type ReturnAddress } from './authorization-request.js';
+import {
+  promptsOf,
+  type AuthorizationRequest,
+  type RequestedScope,
+  type ReturnAddress,
+} from './authorization-request.js';
 
 /**
  * Reads an authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2.1) in two steps, for the two ways in which it can fail:
@@ -28,14 +33,17 @@ export class RequestReader {
   /** @throws OAuthError for the client, at its return address */
   async read(form: Form, to: ReturnAddress): Promise<AuthorizationRequest> {
     const facts = { clientId: to.client.id };
-    if (form.get('response_type') !== 'code') throw new OAuthError('response-type-unsupported', 'response_type_unsupported', { facts });
+    if (form.get('response_type') !== 'code')
+      throw new OAuthError('response-type-unsupported', 'response_type_unsupported', { facts });
     if (!to.client.grantTypes.includes('authorization_code')) {
       throw new OAuthError('code-flow-not-registered', 'code_flow_not_registered', { facts });
     }
     const codeChallenge = challengeOf(form, facts);
     const prompt = promptsOf(form);
     if (prompt.includes('none')) throw new OAuthError('prompt-none', 'prompt_unsupported', { facts });
-    const asked = form.has('scope') ? parseScope(form.get('scope')!).filter((scope) => scope !== 'offline_access') : undefined;
+    const asked = form.has('scope')
+      ? parseScope(form.get('scope')!).filter((scope) => scope !== 'offline_access')
+      : undefined;
     const snapshot = await this.resources.current();
     const resource = this.#resource(form.get('resource'), asked ?? [], snapshot, to.client);
     const scopes = this.#scopes(asked, resource, to.client);
@@ -56,7 +64,12 @@ export class RequestReader {
   }
 
   /** The resource named, or the one that is meant (W12). */
-  #resource(uri: string | undefined, asked: readonly string[], resources: ResourceSnapshot, client: Client): MintResource {
+  #resource(
+    uri: string | undefined,
+    asked: readonly string[],
+    resources: ResourceSnapshot,
+    client: Client,
+  ): MintResource {
     if (uri !== undefined) return requireMint(resources, uri);
     const declaresAll = (resource: MintResource): boolean =>
       asked.every((scope) => resource.scopes.some(({ name }) => name === scope));
@@ -64,17 +77,21 @@ export class RequestReader {
     if (candidates.length === 1) return candidates[0]!;
     const fallback = client.defaultResource ?? this.config.oauth.defaultResource;
     if (fallback !== undefined) return requireMint(resources, fallback);
-    throw new OAuthError('resource-required', 'resource_ambiguous', { facts: { clientId: client.id, candidates: candidates.length } });
+    throw new OAuthError('resource-required', 'resource_ambiguous', {
+      facts: { clientId: client.id, candidates: candidates.length },
+    });
   }
 
   /** What was asked for, each checked; or, when nothing was, what the resource declares within the client's ceiling (W38). */
   #scopes(asked: readonly string[] | undefined, resource: MintResource, client: Client): RequestedScope[] {
     const within = (name: string): boolean => client.scope.length === 0 || client.scope.includes(name);
     const facts = { clientId: client.id, resource: resource.uri };
-    if (asked === undefined && this.config.oauth.requireScope) throw new OAuthError('scope-empty', 'scope_missing', { facts });
+    if (asked === undefined && this.config.oauth.requireScope)
+      throw new OAuthError('scope-empty', 'scope_missing', { facts });
     if (asked === undefined || asked.length === 0) {
       const offered = resource.scopes.filter(({ name }) => within(name));
-      if (offered.length === 0 && resource.scopes.length > 0) throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
+      if (offered.length === 0 && resource.scopes.length > 0)
+        throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
       return offered.map(({ name, description, default: ticked }) => ({ name, description, ticked }));
     }
     return asked.map((name) => {
@@ -105,7 +122,8 @@ function challengeOf(form: Form, facts: object): string {
   const challenge = form.get('code_challenge');
   const options = { facts: { ...facts } };
   if (challenge === undefined) throw new OAuthError('challenge-required', 'challenge_missing', options);
-  if (form.get('code_challenge_method') !== 'S256') throw new OAuthError('challenge-required', 'challenge_method_unsupported', options);
+  if (form.get('code_challenge_method') !== 'S256')
+    throw new OAuthError('challenge-required', 'challenge_method_unsupported', options);
   if (!isCodeChallenge(challenge)) throw new OAuthError('challenge-required', 'challenge_malformed', options);
   return challenge;
 }

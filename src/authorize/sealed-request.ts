@@ -48,7 +48,8 @@ export class SealedRequests {
     if (flow === undefined) throw new OAuthError('flow-of-another-browser', 'flow_cookie_mismatch');
     const content = this.#unseal(sealed, flow);
     const sealedAt = new Date(content.sealedAt);
-    if (this.clock.now().getTime() - sealedAt.getTime() > LIFETIME_MS) throw new OAuthError('request-expired', 'request_expired');
+    if (this.clock.now().getTime() - sealedAt.getTime() > LIFETIME_MS)
+      throw new OAuthError('request-expired', 'request_expired');
     return { parameters: new Map(content.parameters), sealedAt };
   }
 

@@ -38,8 +38,13 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
   complete(config, cwd);
   reader.validate(config);
   const problems = [...reader.problems, ...resolveMasterKeys(config.dataEncryption, env), ...bootProblems(config)];
-  if (problems.length > 0) throw new ConfigMistakes([...new Set(problems)]);
+  if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);
   return deepFreeze(config);
+}
+
+/** What an operator wrote may be long and have line breaks; a line of a log may not. */
+function toLine(problem: string): string {
+  return problem.replace(/\p{Cc}+/gu, ' ').slice(0, 500);
 }
 
 function readYaml(path: string, problems: string[]): unknown {

@@ -26,5 +26,5 @@ export function nearest(written: string, names: readonly string[]): string | und
   return names
     .map((name) => ({ name, slips: distance(written.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, slips }) => slips <= 2 && slips * 2 < name.length)
-    .sort((a, b) => a.slips - b.slips)[0]?.name;
+    .toSorted((a, b) => a.slips - b.slips)[0]?.name;
 }

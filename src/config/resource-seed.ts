@@ -1,4 +1,5 @@
 import { Matches } from 'class-validator';
+import { IsAbsoluteUri } from './setting-checks.js';
 import { boolean, list, records, section, text } from './setting.js';
 
 export class ScopeSeed {
@@ -49,6 +50,7 @@ export class ResourceSeed {
   readonly slug: string;
 
   @text('uri', { about: 'The URI that clients send as `resource` and that tokens carry as `aud`.' })
+  @IsAbsoluteUri()
   readonly uri?: string;
 
   @text('backend_kind', { default: 'mint', oneOf: ['mint', 'broker'], about: 'Whether this server mints its tokens.' })
@@ -66,6 +68,7 @@ export class ResourceSeed {
 
 export class SingleResourceSettings {
   @text('uri', { about: 'Its URI. The slug is made from host and path.' })
+  @IsAbsoluteUri()
   readonly uri?: string;
 
   @list('scopes', { about: 'Names of its scopes.' })

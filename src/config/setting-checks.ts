@@ -64,6 +64,12 @@ export const IsOrigin = (): Check =>
     }),
   );
 
+export const IsAbsoluteUri = (): Check =>
+  check(
+    'isAbsoluteUri',
+    must('an absolute URI without fragment', (value) => URL.canParse(value) && !value.includes('#')),
+  );
+
 export const IsCidr = (): Check =>
   check(
     'isCidr',

@@ -47,7 +47,7 @@ export class SettingsReader {
 
   /** Runs the class-validator decorators of a filled tree. */
   validate(section: object, path = ''): void {
-    this.describe(validateSync(section), path);
+    this.describe(validateSync(section, { forbidUnknownValues: false }), path);
   }
 
   private value(setting: Setting, node: unknown, at: string): unknown {

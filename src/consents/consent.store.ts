@@ -70,7 +70,11 @@ export class ConsentStore {
   }
 
   async history(userId: string): Promise<Consent[]> {
-    const rows = await this.database.manager.find(ConsentEntity, { where: { userId }, order: { id: 'DESC' }, take: 1000 });
+    const rows = await this.database.manager.find(ConsentEntity, {
+      where: { userId },
+      order: { id: 'DESC' },
+      take: 1000,
+    });
     return rows.map(toConsent);
   }
 

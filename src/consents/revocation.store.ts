@@ -7,7 +7,14 @@ export class RevocationStore {
   constructor(private readonly database: Database) {}
 
   /** The first revocation of a thing stays: its reason is the one that is told. */
-  async insert(kind: RevocationKind, ids: readonly string[], reason: string, at: Date, expiresAt: Date, tx?: Transaction): Promise<void> {
+  async insert(
+    kind: RevocationKind,
+    ids: readonly string[],
+    reason: string,
+    at: Date,
+    expiresAt: Date,
+    tx?: Transaction,
+  ): Promise<void> {
     const sql = `insert into revocations (kind, id, reason, at, expires_at)
       select $1, id, $3, $4, $5 from unnest($2::text[]) id on conflict do nothing`;
     const values = [kind, [...ids], reason, at, expiresAt];

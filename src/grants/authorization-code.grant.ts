@@ -33,7 +33,8 @@ export class AuthorizationCodeGrant extends Grant {
     if (code.consentRevoked !== null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
     if (!code.userActive || code.userVersion === null) throw new OAuthError('grant-ended', 'user_disabled', { facts });
     const scopes = stillGrantable(code.scopes, resource, client);
-    if (scopes.length === 0 && code.scopes.length > 0) throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
+    if (scopes.length === 0 && code.scopes.length > 0)
+      throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
     return {
       grantType: this.type,
       client,
@@ -54,6 +55,8 @@ const verifies = (verifier: string, challenge: string): boolean =>
 function requireSameRedirect(form: Form, code: PresentedCode, facts: object): void {
   const redirectUri = form.get('redirect_uri');
   if (redirectUri !== undefined && redirectUri !== code.redirectUri) {
-    throw new OAuthError('redirect-differs', 'redirect_mismatch', { facts: { ...facts, expected: code.redirectUri, received: redirectUri } });
+    throw new OAuthError('redirect-differs', 'redirect_mismatch', {
+      facts: { ...facts, expected: code.redirectUri, received: redirectUri },
+    });
   }
 }

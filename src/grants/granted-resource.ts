@@ -8,7 +8,12 @@ import { requireMint } from '../resources/resources.js';
  *
  * @throws OAuthError `invalid_target` (RFC 8707 §2.2); nothing is spent
  */
-export function grantedResource(form: Form, resources: ResourceSnapshot, grantedId: string, client: Client): MintResource {
+export function grantedResource(
+  form: Form,
+  resources: ResourceSnapshot,
+  grantedId: string,
+  client: Client,
+): MintResource {
   const granted = resources.byId(grantedId);
   const requested = form.get('resource');
   const named = requested === undefined ? granted : requireMint(resources, requested);

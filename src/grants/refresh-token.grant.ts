@@ -27,7 +27,8 @@ export class RefreshTokenGrant extends Grant {
     const presented = await this.refreshTokens.present(value, client, request);
     if ('repeated' in presented) return presented;
     const facts = { clientId: client.id, family: presented.id };
-    if (!presented.userActive || presented.userVersion === null) throw new OAuthError('refresh-invalid', 'user_disabled', { facts });
+    if (!presented.userActive || presented.userVersion === null)
+      throw new OAuthError('refresh-invalid', 'user_disabled', { facts });
     if (presented.consentRevoked !== null || presented.consentScopes === null) {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
@@ -55,11 +56,17 @@ export class RefreshTokenGrant extends Grant {
 }
 
 /** Family ∩ consent in force ∩ ceiling ∩ catalogue (W18); a request may narrow it, never widen it. */
-function scopesOf(requested: string | undefined, family: PresentedRefreshToken, resource: MintResource, client: Client): string[] {
+function scopesOf(
+  requested: string | undefined,
+  family: PresentedRefreshToken,
+  resource: MintResource,
+  client: Client,
+): string[] {
   const consented = family.scopes.filter((scope) => family.consentScopes?.includes(scope));
   const grantable = stillGrantable(consented, resource, client);
   const facts = { clientId: client.id, family: family.id };
-  if (grantable.length === 0 && family.scopes.length > 0) throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
+  if (grantable.length === 0 && family.scopes.length > 0)
+    throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
   if (requested === undefined) return grantable;
   const asked = parseScope(requested).filter((scope) => scope !== 'offline_access');
   const beyond = asked.find((scope) => !grantable.includes(scope));

@@ -8,4 +8,5 @@ export function stillGrantable(scopes: readonly string[], resource: MintResource
 }
 
 /** A client without a ceiling of its own is bounded by the resource alone: a person decides. */
-export const withinCeiling = (scope: string, client: Client): boolean => client.scope.length === 0 || client.scope.includes(scope);
+export const withinCeiling = (scope: string, client: Client): boolean =>
+  client.scope.length === 0 || client.scope.includes(scope);

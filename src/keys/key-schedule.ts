@@ -84,5 +84,5 @@ function isSuperseded({ activatesAt, retiredAt }: KeyRecord): boolean {
 function signing(keys: readonly KeyRecord[]): KeyRecord[] {
   return keys
     .filter((key) => !key.revokedAt && !isSuperseded(key))
-    .sort((a, b) => a.activatesAt.getTime() - b.activatesAt.getTime() || (a.kid < b.kid ? -1 : 1));
+    .toSorted((a, b) => a.activatesAt.getTime() - b.activatesAt.getTime() || (a.kid < b.kid ? -1 : 1));
 }

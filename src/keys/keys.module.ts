@@ -3,6 +3,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Config } from '../config/config.js';
 import { JwksController } from './jwks.controller.js';
 import { KeyFileStore } from './key-file.store.js';
+import { KeyMaterial } from './key-material.js';
 import { PrivateKeys, SealedPrivateKeys, type PrivateKeySealer } from './private-keys.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -20,19 +21,22 @@ import { SigningKeys } from './signing-keys.js';
 export class KeysModule {
   /** @param sealer seals private keys for `signing.key_store: postgres_key`; a provider that is visible everywhere */
   static sealedBy(sealer: Abstract<PrivateKeySealer>): DynamicModule {
-    const privateKeys = ({ signing }: Config, chosen: PrivateKeySealer): PrivateKeys =>
-      signing.keyStore === 'keyfile' ? new KeyFileStore(signing.keyPath) : new SealedPrivateKeys(chosen);
     return {
       module: KeysModule,
       global: true,
       imports: [TypeOrmModule.forFeature([SigningKeyEntity])],
       controllers: [JwksController],
       providers: [
-        { provide: PrivateKeys, useFactory: privateKeys, inject: [Config, sealer] },
+        { provide: PrivateKeys, useFactory: privateKeysOf, inject: [Config, sealer] },
+        KeyMaterial,
         SigningKeyStore,
         SigningKeys,
       ],
       exports: [SigningKeys],
     };
   }
+}
+
+function privateKeysOf({ signing }: Config, sealer: PrivateKeySealer): PrivateKeys {
+  return signing.keyStore === 'keyfile' ? new KeyFileStore(signing.keyPath) : new SealedPrivateKeys(sealer);
 }

@@ -1,37 +1,15 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import {
-  generateSigningKey,
-  importPrivate,
-  JwtRefused,
-  signingAlgs,
-  signJwt,
-  verifyJwt,
-  type JWK,
-  type JWTPayload,
-  type SigningKey,
-} from '#libs/jwt';
+import { JwtRefused, signingAlgs, signJwt, verifyJwt, type JWK, type JWTPayload } from '#libs/jwt';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { isDatabaseAway } from '../platform/postgres/database.js';
+import { KeyMaterial } from './key-material.js';
 import * as schedule from './key-schedule.js';
 import type { KeyRecord, KeyStatus } from './key-schedule.js';
-import { PrivateKeys } from './private-keys.js';
 import { SigningKeyStore } from './signing-key.store.js';
 
 export interface KeyView extends Omit<KeyRecord, 'sealedPrivateKey'> {
   readonly status: KeyStatus;
-}
-
-/** This machine cannot sign: somebody else made the key and kept the private half. */
-export class PrivateKeyMissing extends Error {
-  override readonly name = 'PrivateKeyMissing';
-
-  constructor(kid: string, where: string) {
-    super(
-      `the private key of the signing key ${kid} is not in ${where}: bring it there, ` +
-        'set signing.key_store to postgres_key for several replicas, or revoke the key where it is (authserver admin key revoke)',
-    );
-  }
 }
 
 /** How old what is known of the keys may be: a rotation on another replica is learnt by then. */
@@ -51,15 +29,14 @@ export class SigningKeys implements OnModuleInit {
   private readAt = 0;
   private reading: Promise<void> | undefined;
   private generation = 0;
-  /** Imported keys, by kid; public ones too, because verifying remembers its import by object. */
-  private readonly imported = new Map<string, Promise<SigningKey>>();
+  /** The same object for a kid each time, because verifying remembers its import by object. */
   private readonly publicJwks = new Map<string, JWK>();
 
   constructor(
     private readonly config: Config,
     private readonly clock: Clock,
     private readonly store: SigningKeyStore,
-    private readonly privateKeys: PrivateKeys,
+    private readonly material: KeyMaterial,
   ) {}
 
   /**
@@ -71,11 +48,11 @@ export class SigningKeys implements OnModuleInit {
     const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
       if (schedule.activeKey(existing, now)) return undefined;
-      const first = await this.generate(now, now);
+      const first = await this.material.generate(now, now);
       return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
     });
     this.adopt(keys);
-    await Promise.all(schedule.currentAndComing(keys, this.clock.now()).map((key) => this.privateHalf(key)));
+    await Promise.all(schedule.currentAndComing(keys, this.clock.now()).map((key) => this.material.privateHalf(key)));
   }
 
   /** Signs claims as they are: the caller sets `iss`, `iat`, `exp`. */
@@ -84,7 +61,7 @@ export class SigningKeys implements OnModuleInit {
     claims: Readonly<Record<string, unknown>>,
   ): Promise<{ jwt: string; kid: string }> {
     await this.refresh();
-    const key = await this.privateHalf(this.active());
+    const key = await this.material.privateHalf(this.active());
     return { jwt: await signJwt(key, header.typ, claims), kid: key.kid };
   }
 
@@ -134,7 +111,7 @@ export class SigningKeys implements OnModuleInit {
     let made: KeyRecord | undefined;
     const { keys } = await this.store.change(async (existing, longest) => {
       const now = this.clock.now();
-      made = await this.generate(now, schedule.later(now, activateAfterSeconds));
+      made = await this.material.generate(now, schedule.later(now, activateAfterSeconds));
       const after = schedule.withNext(existing, made, now, longest + marginSeconds);
       return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
     });
@@ -154,7 +131,7 @@ export class SigningKeys implements OnModuleInit {
       if (!existing.some((key) => key.kid === kid && !key.revokedAt)) return undefined;
       const tail = longest + marginSeconds;
       const wasActive = schedule.activeKey(existing, now)?.kid === kid;
-      const next = wasActive ? await this.generate(now, now) : undefined;
+      const next = wasActive ? await this.material.generate(now, now) : undefined;
       const followed = next ? schedule.withNext(existing, next, now, tail) : existing;
       return {
         keys: schedule.without(followed, kid, now),
@@ -204,33 +181,10 @@ export class SigningKeys implements OnModuleInit {
     if (!active) throw new Error('There is no signing key.');
     return active;
   }
-
-  private privateHalf(key: KeyRecord): Promise<SigningKey> {
-    const known = this.imported.get(key.kid);
-    if (known) return known;
-    const loading = this.load(key);
-    this.imported.set(key.kid, loading);
-    loading.catch(() => this.imported.delete(key.kid));
-    return loading;
-  }
-
-  private async load({ kid, alg, sealedPrivateKey }: KeyRecord): Promise<SigningKey> {
-    const pem = await this.privateKeys.load(kid, sealedPrivateKey);
-    const { keyStore, keyPath } = this.config.signing;
-    if (pem === undefined) throw new PrivateKeyMissing(kid, keyStore === 'keyfile' ? keyPath : 'signing_keys');
-    const key = await importPrivate(pem, alg);
-    if (key.kid !== kid) throw new Error(`What is kept as the private key of ${kid} belongs to the key ${key.kid}.`);
-    return key;
-  }
-
-  private async generate(createdAt: Date, activatesAt: Date): Promise<KeyRecord> {
-    const alg = this.config.signing.algorithm;
-    const { kid, privatePem, publicJwk } = await generateSigningKey(alg);
-    const sealedPrivateKey = await this.privateKeys.save(kid, privatePem);
-    return { kid, alg, publicJwk, sealedPrivateKey, createdAt, activatesAt };
-  }
 }
 
-function viewOf({ sealedPrivateKey: _, ...key }: KeyRecord, status: KeyStatus): KeyView {
-  return { ...key, status };
+/** Member by member: what a row keeps of the private half must not slip out with the rest. */
+function viewOf(key: KeyRecord, status: KeyStatus): KeyView {
+  const { kid, alg, publicJwk, createdAt, activatesAt, retiredAt, publishedUntil, revokedAt } = key;
+  return { kid, alg, publicJwk, createdAt, activatesAt, retiredAt, publishedUntil, revokedAt, status };
 }

@@ -121,9 +121,11 @@ export class ResourceRegistry {
     if (uri !== undefined && !isResourceUri(uri)) return 'uri must be an absolute URI without fragment or userinfo';
     if (uri?.replace(/\/$/, '') === this.config.server.issuer) return 'uri must not be the issuer itself';
     if (scopes.length > MAX_SCOPES) return `scopes must be at most ${MAX_SCOPES}`;
-    if (!scopes.every(({ name }) => SCOPE.test(name))) return 'scope names are 1 to 128 printable characters without space, quote and backslash';
+    if (!scopes.every(({ name }) => SCOPE.test(name)))
+      return 'scope names are 1 to 128 printable characters without space, quote and backslash';
     if (new Set(scopes.map(({ name }) => name)).size !== scopes.length) return 'scope names must differ';
-    if (scopes.some(({ name }) => name === 'offline_access')) return 'offline_access is accepted everywhere and cannot be declared';
+    if (scopes.some(({ name }) => name === 'offline_access'))
+      return 'offline_access is accepted everywhere and cannot be declared';
     if (accessTokenTtlSeconds !== undefined && (accessTokenTtlSeconds < 1 || accessTokenTtlSeconds > 86_400)) {
       return 'access_token_ttl must be 1 to 86400 seconds';
     }

@@ -21,7 +21,8 @@ export class ResourceSeeds implements OnApplicationBootstrap {
       } catch (error) {
         // Another replica may have been faster; a URI that is taken is a mistake the operator must hear of.
         if (!(error instanceof ResourceTaken)) throw error;
-        if (error.member === 'uri') this.#log.warn(`resource ${seed.slug} not created: its uri belongs to another resource`);
+        if (error.member === 'uri')
+          this.#log.warn(`resource ${seed.slug} not created: its uri belongs to another resource`);
       }
     }
   }

@@ -25,7 +25,8 @@ export class ResourceStore {
   /** @returns which unique value is taken, or undefined when the row is stored */
   async save(tx: Transaction, resource: Resource): Promise<'slug' | 'uri' | undefined> {
     const row = toRow(resource);
-    if (await tx.createQueryBuilder(ResourceEntity, 'r').where('r.slug = :slug and r.id <> :id', row).getExists()) return 'slug';
+    if (await tx.createQueryBuilder(ResourceEntity, 'r').where('r.slug = :slug and r.id <> :id', row).getExists())
+      return 'slug';
     if (row.uriNormal !== null) {
       const taken = tx.createQueryBuilder(ResourceEntity, 'r').where('r.uri_normal = :uriNormal and r.id <> :id', row);
       if (await taken.getExists()) return 'uri';

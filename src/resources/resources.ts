@@ -40,7 +40,8 @@ export function requireMint(resources: ResourceSnapshot, uri: string): MintResou
   if (isMint(resource)) return resource;
   if (resource) throw new OAuthError('resource-unknown', 'resource_not_mint', { facts: { resource: uri } });
   const near = resources.nearest(uri);
-  if (near?.uri === undefined) throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { received: uri } });
+  if (near?.uri === undefined)
+    throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { received: uri } });
   throw new OAuthError('resource-unknown', 'resource_near_miss', {
     fill: { hint: `; registered as ${near.uri}` },
     facts: { received: uri, expected: near.uri },

@@ -35,7 +35,14 @@ export class AuthorizationCodes {
     const id = uuid7(createdAt);
     const { value, hash } = newBearerValue('ac', id);
     const expiresAt = new Date(createdAt.getTime() + this.config.oauth.codeTtlSeconds * 1000);
-    await this.store.insertCode(tx, { ...grant, id, secretHash: hash, familyId: uuid7(createdAt), createdAt, expiresAt });
+    await this.store.insertCode(tx, {
+      ...grant,
+      id,
+      secretHash: hash,
+      familyId: uuid7(createdAt),
+      createdAt,
+      expiresAt,
+    });
     return value;
   }
 
@@ -48,7 +55,8 @@ export class AuthorizationCodes {
   async present(value: string, clientId: string, proves: (code: CodeRow) => boolean): Promise<PresentedCode> {
     const read = readBearerValue('ac', value);
     const code = read && (await this.store.readCode(read.id));
-    if (!read || !code || !sameBytes(code.secretHash, read.hash)) throw new OAuthError('code-invalid', 'code_unknown', { facts: { clientId } });
+    if (!read || !code || !sameBytes(code.secretHash, read.hash))
+      throw new OAuthError('code-invalid', 'code_unknown', { facts: { clientId } });
     const facts = { clientId, owner: code.clientId, family: code.familyId };
     if (code.clientId !== clientId) throw new OAuthError('code-invalid', 'code_of_another_client', { facts });
     if (code.spentAt !== null) throw await this.#replayed(code, proves(code));

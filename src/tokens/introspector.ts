@@ -34,12 +34,27 @@ export class Introspector {
     const claims = toClaims(await this.keys.verifyOwn(token, 'at+jwt'));
     const state = claims && (await this.store.read(claims.jti));
     if (!claims || !state) return this.#inactive('invalid_token', caller);
-    if (!(await this.#entitled(caller, state))) return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
+    if (!(await this.#entitled(caller, state)))
+      return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
     const refusal = this.#refusal(state);
     if (refusal) return this.#inactive(refusal, caller, state.jti);
     const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act } = claims;
     const agent = state.agentId === null ? {} : { agent_id: state.agentId, agent_chain: state.agentChain };
-    const members = { scope, client_id, token_type: 'Bearer', exp, iat, nbf: iat, sub, aud, iss, jti, cnf, act, ...agent };
+    const members = {
+      scope,
+      client_id,
+      token_type: 'Bearer',
+      exp,
+      iat,
+      nbf: iat,
+      sub,
+      aud,
+      iss,
+      jti,
+      cnf,
+      act,
+      ...agent,
+    };
     return { active: true, ...members };
   }
 
@@ -79,12 +94,18 @@ export class Introspector {
   }
 
   async #inactive(reason: string, caller: Client, jti?: string): Promise<Introspection> {
-    await this.audit.refused({ action: 'token.introspect_denied', reason, clientId: caller.id, detail: jti ? { jti } : {} });
+    await this.audit.refused({
+      action: 'token.introspect_denied',
+      reason,
+      clientId: caller.id,
+      detail: jti ? { jti } : {},
+    });
     return { active: false };
   }
 }
 
 function toClaims(payload: Record<string, unknown> | undefined): Claims | undefined {
-  if (!payload || typeof payload.jti !== 'string' || !isUuid(payload.jti) || !Array.isArray(payload.aud)) return undefined;
+  if (!payload || typeof payload.jti !== 'string' || !isUuid(payload.jti) || !Array.isArray(payload.aud))
+    return undefined;
   return payload as Claims;
 }

@@ -51,7 +51,11 @@ export class Issuances {
   async revokeFamily(id: string): Promise<boolean> {
     const family = isUuid(id) ? await this.store.family(id) : undefined;
     if (!family) return false;
-    const fact = { action: 'token.revoked', clientId: family.clientId, detail: { family: id, user: family.userId, by: 'admin' } };
+    const fact = {
+      action: 'token.revoked',
+      clientId: family.clientId,
+      detail: { family: id, user: family.userId, by: 'admin' },
+    };
     await this.revoker.endFamily(id, 'admin', fact);
     return true;
   }

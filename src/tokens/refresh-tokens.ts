@@ -46,7 +46,11 @@ export class RefreshTokens {
    *
    * @throws OAuthError `family-revoked`, `refresh-invalid`, or `refresh-reused` after the family was revoked
    */
-  async present(value: string, client: Client, request: RefreshRequest): Promise<PresentedRefreshToken | RepeatedAnswer> {
+  async present(
+    value: string,
+    client: Client,
+    request: RefreshRequest,
+  ): Promise<PresentedRefreshToken | RepeatedAnswer> {
     const { family, hash, genuine } = await this.#find(value, client.id);
     const facts = { clientId: client.id, owner: family.clientId, family: family.id };
     if (family.clientId !== client.id) throw new OAuthError('refresh-invalid', 'refresh_of_another_client', { facts });
@@ -56,7 +60,8 @@ export class RefreshTokens {
     if (family.revoked !== null) throw new OAuthError('refresh-invalid', 'family_ended', { facts });
     if (!live) return (await this.#repeat(value, family, client, hash, request)) ?? this.#reused(family, client);
     const now = this.clock.now();
-    if (family.expiresAt <= now || family.endsAt <= now) throw new OAuthError('refresh-invalid', 'refresh_expired', { facts });
+    if (family.expiresAt <= now || family.endsAt <= now)
+      throw new OAuthError('refresh-invalid', 'refresh_expired', { facts });
     return { ...family, hash };
   }
 
@@ -70,7 +75,13 @@ export class RefreshTokens {
   }
 
   /** The answer as it lies on the family row until the next rotation; undefined where it may never be repeated (W13). */
-  sealAnswer(presented: string, client: Client, answer: TokenAnswer, expiresAt: Date, request: RefreshRequest): Buffer | undefined {
+  sealAnswer(
+    presented: string,
+    client: Client,
+    answer: TokenAnswer,
+    expiresAt: Date,
+    request: RefreshRequest,
+  ): Buffer | undefined {
     if (this.#retryWindowSeconds(client) === 0) return undefined;
     const sealed: SealedAnswer = { answer, expiresAt: expiresAt.toISOString(), request };
     return Buffer.from(seal(answerKey(presented), JSON.stringify(sealed), 'refresh-answer'));
@@ -87,12 +98,20 @@ export class RefreshTokens {
   }
 
   /** The immediate predecessor of the live token, again within the window, asking for the same: its answer was lost. */
-  async #repeat(value: string, family: FamilyRow, client: Client, hash: Buffer, request: RefreshRequest): Promise<RepeatedAnswer | undefined> {
-    if (!family.sealedAnswer || !family.spentAt || !family.previousHash || !sameBytes(family.previousHash, hash)) return undefined;
+  async #repeat(
+    value: string,
+    family: FamilyRow,
+    client: Client,
+    hash: Buffer,
+    request: RefreshRequest,
+  ): Promise<RepeatedAnswer | undefined> {
+    if (!family.sealedAnswer || !family.spentAt || !family.previousHash || !sameBytes(family.previousHash, hash))
+      return undefined;
     const now = this.clock.now().getTime();
     if (now - family.spentAt.getTime() > this.#retryWindowSeconds(client) * 1000) return undefined;
     const sealed = openAnswer(value, family.sealedAnswer);
-    if (!sealed || sealed.request.scope !== request.scope || sealed.request.resource !== request.resource) return undefined;
+    if (!sealed || sealed.request.scope !== request.scope || sealed.request.resource !== request.resource)
+      return undefined;
     await this.audit.refused({
       action: 'token.refresh_repeated',
       actorId: family.userId,

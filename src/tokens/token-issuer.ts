@@ -127,7 +127,11 @@ export class TokenIssuer {
     return { expiresAt: earlier(after(sliding), after(absolute)), endsAt: after(absolute) };
   }
 
-  #audit(action: string, { client, user, resource, scopes, consentId, spends }: Authorization, { jti }: IssuanceRow): string {
+  #audit(
+    action: string,
+    { client, user, resource, scopes, consentId, spends }: Authorization,
+    { jti }: IssuanceRow,
+  ): string {
     return this.audit.rows({
       action,
       actorId: user.id,

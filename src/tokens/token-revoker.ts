@@ -16,11 +16,23 @@ export class TokenRevoker {
   /** Ends a family: no token of it is active from here on, its access tokens included. */
   async endFamily(familyId: string, reason: string, ...facts: AuditFact[]): Promise<void> {
     const now = this.clock.now();
-    await this.store.revokeFamily(familyId, reason, now, new Date(now.getTime() + REVOCATION_MEMORY_MS), this.audit.rows(...facts));
+    await this.store.revokeFamily(
+      familyId,
+      reason,
+      now,
+      new Date(now.getTime() + REVOCATION_MEMORY_MS),
+      this.audit.rows(...facts),
+    );
   }
 
   /** Ends one access token; its family lives (W41). @param expiresAt when the token would have ended by itself */
   async endToken(jti: string, reason: string, expiresAt: Date, ...facts: AuditFact[]): Promise<void> {
-    await this.store.revokeJti(jti, reason, this.clock.now(), new Date(expiresAt.getTime() + 24 * 3600 * 1000), this.audit.rows(...facts));
+    await this.store.revokeJti(
+      jti,
+      reason,
+      this.clock.now(),
+      new Date(expiresAt.getTime() + 24 * 3600 * 1000),
+      this.audit.rows(...facts),
+    );
   }
 }

@@ -60,7 +60,8 @@ const ROTATE_FAMILY = `with ${DECIDED_ON},
   audited as (${insertAudit('$13', 'exists (select from spent)')})
   select count(*)::int as spent from spent`;
 
-const REVOKED = (kind: string, id: string): string => `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
+const REVOKED = (kind: string, id: string): string =>
+  `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
@@ -71,8 +72,20 @@ export class TokenStore {
     await tx.query(
       `insert into authorization_codes (id, secret_hash, client_id, user_id, resource_id, consent_id, family_id, redirect_uri,
          scopes, code_challenge, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-      [code.id, code.secretHash, code.clientId, code.userId, code.resourceId, code.consentId, code.familyId, code.redirectUri,
-        code.scopes, code.codeChallenge, code.createdAt, code.expiresAt],
+      [
+        code.id,
+        code.secretHash,
+        code.clientId,
+        code.userId,
+        code.resourceId,
+        code.consentId,
+        code.familyId,
+        code.redirectUri,
+        code.scopes,
+        code.codeChallenge,
+        code.createdAt,
+        code.expiresAt,
+      ],
     );
   }
 
@@ -110,16 +123,41 @@ export class TokenStore {
    * Redeems a code: spends it, starts its family if there is one to start, records issuance and audit.
    * @returns false when the code was spent or expired meanwhile, or what was decided no longer holds
    */
-  spendCode(on: DecidedOn, now: Date, code: { id: string; hash: Buffer }, issuance: IssuanceRow, family: FamilyStart | undefined, audit: string): Promise<boolean> {
-    const values = [...decidedOn(on), now, code.id, code.hash, issuanceValues(issuance),
-      family?.liveHash ?? null, family?.expiresAt ?? null, family?.endsAt ?? null, audit];
+  spendCode(
+    on: DecidedOn,
+    now: Date,
+    code: { id: string; hash: Buffer },
+    issuance: IssuanceRow,
+    family: FamilyStart | undefined,
+    audit: string,
+  ): Promise<boolean> {
+    const values = [
+      ...decidedOn(on),
+      now,
+      code.id,
+      code.hash,
+      issuanceValues(issuance),
+      family?.liveHash ?? null,
+      family?.expiresAt ?? null,
+      family?.endsAt ?? null,
+      audit,
+    ];
     return this.#spend(SPEND_CODE, values, 'codes.spend', issuance.jti);
   }
 
   /** Rotates a family's one row (S4), under the same conditions and with the same result as `spendCode`. */
   rotateFamily(on: DecidedOn, now: Date, turn: FamilyTurn, issuance: IssuanceRow, audit: string): Promise<boolean> {
-    const values = [...decidedOn(on), now, turn.id, turn.presentedHash, issuanceValues(issuance),
-      turn.liveHash, turn.expiresAt, turn.sealedAnswer ?? null, audit];
+    const values = [
+      ...decidedOn(on),
+      now,
+      turn.id,
+      turn.presentedHash,
+      issuanceValues(issuance),
+      turn.liveHash,
+      turn.expiresAt,
+      turn.sealedAnswer ?? null,
+      audit,
+    ];
     return this.#spend(ROTATE_FAMILY, values, 'families.rotate', issuance.jti);
   }
 
@@ -132,7 +170,14 @@ export class TokenStore {
     await this.#revoke('jti', jti, reason, now, expiresAt, audit);
   }
 
-  async #revoke(kind: 'family' | 'jti', id: string, reason: string, now: Date, expiresAt: Date, audit: string): Promise<void> {
+  async #revoke(
+    kind: 'family' | 'jti',
+    id: string,
+    reason: string,
+    now: Date,
+    expiresAt: Date,
+    audit: string,
+  ): Promise<void> {
     await this.database.query(
       `with revoked as (
          insert into revocations (kind, id, reason, at, expires_at) values ($1, $2, $3, $4, $5) on conflict do nothing)
@@ -168,4 +213,10 @@ export class TokenStore {
   }
 }
 
-const decidedOn = (on: DecidedOn): unknown[] => [on.policyEpoch, on.clientId, on.clientVersion, on.userId, on.userVersion];
+const decidedOn = (on: DecidedOn): unknown[] => [
+  on.policyEpoch,
+  on.clientId,
+  on.clientVersion,
+  on.userId,
+  on.userVersion,
+];

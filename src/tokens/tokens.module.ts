@@ -25,8 +25,18 @@ import { TokenStore } from './token.store.js';
 @Module({
   imports: [ClientsModule, ResourcesModule],
   controllers: [RevocationController, IntrospectionController],
-  providers: [TokenStore, AuthorizationCodes, RefreshTokens, TokenIssuer, TokenRevoker, ClientRevocation,
-    IntrospectionStore, Introspector, IssuanceStore, Issuances],
+  providers: [
+    TokenStore,
+    AuthorizationCodes,
+    RefreshTokens,
+    TokenIssuer,
+    TokenRevoker,
+    ClientRevocation,
+    IntrospectionStore,
+    Introspector,
+    IssuanceStore,
+    Issuances,
+  ],
   exports: [AuthorizationCodes, RefreshTokens, TokenIssuer, Issuances],
 })
 export class TokensModule {}

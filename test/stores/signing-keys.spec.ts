@@ -143,7 +143,7 @@ describe.each([
   it('publishes public keys only', async () => {
     const { keys } = await boot(env);
     const [jwk] = keys.jwks().keys;
-    expect(Object.keys(jwk ?? {}).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+    expect(Object.keys(jwk ?? {}).toSorted()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     expect(await importJWK(jwk ?? {}, 'ES256')).toMatchObject({ type: 'public' });
   });
 
@@ -229,7 +229,7 @@ describe.each([
     expect(new Set(signed.map(({ kid }) => kid)).size).toBe(1);
     expect(made.map(({ kid }) => kid)).toContain(signed[0]?.kid);
     const views = await replicas[0]!.keys.list();
-    expect(views.map(({ status }) => status).sort()).toEqual(['active', ...Array<string>(6).fill('retired')]);
+    expect(views.map(({ status }) => status).toSorted()).toEqual(['active', ...Array<string>(6).fill('retired')]);
     expect(published(replicas[0]!)).toHaveLength(7);
   });
 

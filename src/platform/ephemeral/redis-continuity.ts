@@ -45,6 +45,7 @@ export class RedisContinuity {
     const generation = this.redis.generation;
     const runId = await this.#runId();
     const known = await this.settings.get<KnownRun>(settingKey);
+    // Another process may have noticed first; until now this one may have claimed on the former Redis.
     const before = [known?.run_id, this.#verified?.runId];
     // A Redis that hides its run_id cannot be recognised: each connection to it counts as a new one.
     const changed = runId === '' || before.some((id) => id !== undefined && id !== runId);

@@ -6,7 +6,8 @@ export const keyPrefix = '{authplane}:';
 
 /**
  * A request that needs Redis must hear within a second that it is away. Each option alone is not enough: without
- * `commandTimeout` a frozen Redis hangs forever, without `enableOfflineQueue: false` a killed one does.
+ * `commandTimeout` a frozen Redis hangs forever, without `enableOfflineQueue: false` a killed one does. Nor may a command
+ * wait for, or be sent again on, the next connection: it may lead to another Redis.
  */
 const failFast: RedisOptions = {
   commandTimeout: 1000,

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { OAuthError, parseForm, parseJson, type Form } from '#libs/oauth';
@@ -9,6 +10,8 @@ const forms = new WeakMap<Request, Form>();
 /** Collects the small bodies of the public listener; what they mean is decided by the endpoint that reads them. */
 export function collectBody(req: Request, _res: Response, next: NextFunction): void {
   if (req.method !== 'POST' && req.method !== 'PUT') return next();
+  // The stream's events come from the socket, outside the context of this request.
+  const resume = AsyncResource.bind(next);
   const chunks: Buffer[] = [];
   let size = 0;
   req.on('data', (chunk: Buffer) => {
@@ -16,11 +19,12 @@ export function collectBody(req: Request, _res: Response, next: NextFunction): v
     if (size <= MAX_BODY_BYTES) chunks.push(chunk);
   });
   req.once('end', () => {
-    if (size > MAX_BODY_BYTES) return next(new OAuthError('body-too-large', 'body_too_large', { headers: { Connection: 'close' } }));
+    if (size > MAX_BODY_BYTES)
+      return resume(new OAuthError('body-too-large', 'body_too_large', { headers: { Connection: 'close' } }));
     bodies.set(req, Buffer.concat(chunks));
-    next();
+    resume();
   });
-  req.once('error', next);
+  req.once('error', resume);
 }
 
 /** The urlencoded body as a `Form`. RFC 6749 Appendix B. */

@@ -21,7 +21,8 @@ export class EdgeFilter implements ExceptionFilter {
     const res = host.switchToHttp().getResponse<Response>();
     if (listenerOf(req) === 'admin') return writeProblem(res, error, this.config.server.issuer);
     const unknownPath = error instanceof HttpException && error.getStatus() === 404;
-    if (unknownPath && req.method === 'GET' && req.accepts(['json', 'html']) === 'html') return this.pages.catch(error, host);
+    if (unknownPath && req.method === 'GET' && req.accepts(['json', 'html']) === 'html')
+      return this.pages.catch(error, host);
     return writeOAuthError(res, knownError(error), this.config.server.issuer);
   }
 }

@@ -24,7 +24,11 @@ export function knownError(error: unknown): OAuthError {
   if (error instanceof HttpException && error.getStatus() === 404) {
     return new OAuthError('not-found', 'not_found');
   }
-  log.error({ message: 'unexpected error', error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+  log.error({
+    message: 'unexpected error',
+    error: messageOf(error),
+    stack: error instanceof Error ? error.stack : undefined,
+  });
   return new OAuthError('server-error', 'unexpected', { cause: error });
 }
 

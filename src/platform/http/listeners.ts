@@ -45,7 +45,9 @@ export function openListener(name: ListenerName, handler: RequestListener, pathP
   return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => {
     const url = req.url ?? '/';
     if (url.length > MAX_URL_LENGTH) {
-      res.writeHead(414, { 'Content-Type': 'application/json' }).end('{"error":"invalid_request","error_description":"the URL is too long"}');
+      res
+        .writeHead(414, { 'Content-Type': 'application/json' })
+        .end('{"error":"invalid_request","error_description":"the URL is too long"}');
       return;
     }
     (req as Marked)[LISTENER] = name;

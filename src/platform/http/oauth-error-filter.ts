@@ -32,4 +32,5 @@ export function writeOAuthError(res: Response, error: OAuthError, issuer: string
     });
 }
 
-export const errorUri = (issuer: string, error: OAuthError): string => `${issuer}/errors/${error.code}#${error.symptom}`;
+export const errorUri = (issuer: string, error: OAuthError): string =>
+  `${issuer}/errors/${error.code}#${error.symptom}`;

@@ -71,7 +71,7 @@ code{font:.875em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mon
 input:not([type=checkbox]){font:inherit;width:100%;min-height:2.875rem;padding:.5rem .75rem;color:inherit;background:var(--card);
   border:1px solid var(--edge);border-radius:.625rem}
 input[aria-invalid=true]{border-color:var(--bad);border-width:2px}
-button,.button{font:inherit;font-weight:600;min-height:2.875rem;padding:.5rem 1.125rem;border-radius:.625rem;border:1px solid var(--edge);
+button{font:inherit;font-weight:600;min-height:2.875rem;padding:.5rem 1.125rem;border-radius:.625rem;border:1px solid var(--edge);
   background:transparent;color:inherit;cursor:pointer;text-align:center;text-decoration:none;display:inline-flex;align-items:center;
   justify-content:center}
 button:hover{background:var(--sunk)}
@@ -87,7 +87,6 @@ button.link:hover{background:none;text-decoration-thickness:.14em}
 .notice.care{background:var(--care-soft);border-color:var(--care-line);color:var(--care)}
 .notice.good{background:var(--good-soft);border-color:var(--good-line);color:var(--good)}
 .notice strong{display:block}
-.sunk{background:var(--sunk);border:1px solid var(--line);border-radius:.75rem;padding:.875rem 1rem}
 .host{display:block;font-size:1.1875rem;font-weight:650;line-height:1.35}
 fieldset{border:0;min-width:0}
 legend{padding:0;font-weight:600;margin-bottom:.5rem}
@@ -110,7 +109,6 @@ legend{padding:0;font-weight:600;margin-bottom:.5rem}
 .rows form{display:flex}
 .tags{display:flex;flex-wrap:wrap;gap:.375rem}
 .split{display:flex;flex-wrap:wrap;gap:.75rem 1rem;align-items:center;justify-content:space-between}
-.inline{display:inline}
 .symptom{scroll-margin-top:1rem}
 .symptom:target{border-color:var(--edge);box-shadow:0 0 0 1px var(--edge)}
 .causes>li{padding-block:.875rem;display:grid;gap:.25rem;border-top:1px solid var(--line)}

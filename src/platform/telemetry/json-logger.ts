@@ -9,8 +9,19 @@ export interface LoggingSettings {
 
 /** Members that never reach a log line, whatever object they stand in. */
 const SECRET_MEMBERS = [
-  'password', 'client_secret', 'clientSecret', 'code', 'code_verifier', 'access_token', 'refresh_token', 'token',
-  'assertion', 'authorization', 'cookie', 'email', 'secret',
+  'password',
+  'client_secret',
+  'clientSecret',
+  'code',
+  'code_verifier',
+  'access_token',
+  'refresh_token',
+  'token',
+  'assertion',
+  'authorization',
+  'cookie',
+  'email',
+  'secret',
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
 /** Nest's logger on pino: JSON lines with the request id; `text` is for reading along on a terminal. */
@@ -68,6 +79,8 @@ const textLines = (out: NodeJS.WritableStream) => ({
   write(line: string): void {
     const { time, level, context, msg, requestId, ...members } = JSON.parse(line) as Record<string, string>;
     const more = Object.keys(members).length > 0 ? ` ${JSON.stringify(members)}` : '';
-    out.write(`${time?.slice(11, 23)} ${level?.padEnd(5)} ${context ?? ''}: ${msg}${more}${requestId ? ` [${requestId}]` : ''}\n`);
+    out.write(
+      `${time?.slice(11, 23)} ${level?.padEnd(5)} ${context ?? ''}: ${msg}${more}${requestId ? ` [${requestId}]` : ''}\n`,
+    );
   },
 });

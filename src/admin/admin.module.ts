@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+
+/** interim */
+@Module({})
+export class AdminModule {}

@@ -1,0 +1,184 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Config } from './config.js';
+import { configWarnings } from './config-warnings.js';
+import { loadConfig } from './load-config.js';
+
+type Env = Record<string, string | undefined>;
+
+let cwd: string;
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'config-'));
+});
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+function load(env: Env = {}, yaml?: string): Config {
+  if (yaml === undefined) return loadConfig({ env, cwd });
+  writeFileSync(join(cwd, 'authplane.yaml'), yaml);
+  return loadConfig({ env, cwd, yamlPath: 'authplane.yaml' });
+}
+
+const strongKey = 'T9vQ2mZ4xK7wB1nR';
+const strongSecret = 'u5Xy8rT1qW4eP7oL0kJ3hG6fD9sA2zXc';
+const production: Env = {
+  AUTHPLANE_SERVER_ISSUER: 'https://auth.example.com',
+  AUTHPLANE_SESSION_SECRET: strongSecret,
+  AUTHPLANE_ADMIN_API_KEY: strongKey,
+};
+
+describe('loadConfig', () => {
+  it('needs nothing on localhost and binds loopback there', () => {
+    const config = load();
+    expect(config.isLocal).toBe(true);
+    expect(config.server).toMatchObject({
+      address: '127.0.0.1:9000',
+      issuer: 'http://localhost:9000',
+      shutdownWaitSeconds: 10,
+    });
+    expect(config.admin.address).toBe('127.0.0.1:9001');
+    expect(config.dcr).toMatchObject({
+      mode: 'open',
+      defaultTokenExpirySeconds: 900,
+      defaultRefreshExpirySeconds: 604_800,
+    });
+    expect(config.storage).toMatchObject({ driver: 'embedded', embedded: { path: join(cwd, 'data/postgres') } });
+    expect(config.signing).toMatchObject({ algorithm: 'ES256', keyStore: 'keyfile', keyPath: join(cwd, 'data/keys') });
+    expect(config.oauth).toMatchObject({
+      requireScope: false,
+      refreshMaxLifetimeSeconds: 90 * 86_400,
+      codeTtlSeconds: 600,
+    });
+    expect(config.redis.url).toBeUndefined();
+    expect(config.issuerUrl.port).toBe('9000');
+  });
+
+  it('closes registration and the admin listener off localhost', () => {
+    const config = load(production);
+    expect(config.isLocal).toBe(false);
+    expect(config.dcr.mode).toBe('admin_only');
+    expect(config.server.address).toBe(':9000');
+    expect(config.admin.address).toBe('127.0.0.1:9001');
+  });
+
+  it('binds what was set: all interfaces only off localhost or when the host says so', () => {
+    const addresses = { AUTHPLANE_SERVER_ADDRESS: ':80', AUTHPLANE_ADMIN_ADDRESS: '0.0.0.0:81' };
+    expect(load(addresses).server.address).toBe('127.0.0.1:80');
+    expect(load(addresses).admin.address).toBe('0.0.0.0:81');
+    expect(load({ ...production, ...addresses }).server.address).toBe(':80');
+    expect(load({ AUTHPLANE_SERVER_ISSUER: 'http://[::1]:9000' }).server.address).toBe('[::1]:9000');
+  });
+
+  it('takes defaults, then YAML, then the environment, in which an empty variable is unset', () => {
+    const yaml = 'dcr: { mode: approved_redirects, rate_limit: 2.5 }\noauth: { code_ttl: 1m }';
+    expect(load({}, yaml).dcr).toMatchObject({ mode: 'approved_redirects', rateLimit: 2.5, rateLimitBurst: 20 });
+    expect(load({ AUTHPLANE_DCR_MODE: 'admin_only' }, yaml).dcr.mode).toBe('admin_only');
+    expect(load({ AUTHPLANE_DCR_MODE: '' }, yaml).dcr.mode).toBe('approved_redirects');
+    expect(load({ AUTHPLANE_OAUTH_CODE_TTL: '2m30s' }, yaml).oauth.codeTtlSeconds).toBe(150);
+  });
+
+  it('knows the variables that are not spelled like their key', () => {
+    const config = load({ AUTHPLANE_RATE_LIMIT_RPS: '7', AUTHPLANE_LOG_LEVEL: 'debug', AUTHPLANE_LOG_FORMAT: 'text' });
+    expect(config.rateLimit.requestsPerSecond).toBe(7);
+    expect(config.observability.logging).toEqual({ level: 'debug', format: 'text' });
+  });
+
+  it('reads lists from YAML and, separated by commas or spaces, from the environment', () => {
+    const origins = ['https://a.example', 'https://b.example:8443'];
+    expect(load({ AUTHPLANE_SERVER_ALLOWED_ORIGINS: origins.join(', ') }).server.allowedOrigins).toEqual(origins);
+    expect(
+      load({}, `server: { allowed_origins: [${origins.map((origin) => `"${origin}"`).join(',')}] }`).server
+        .allowedOrigins,
+    ).toEqual(origins);
+  });
+
+  it('is frozen to the last list', () => {
+    const config = load({ AUTHPLANE_RESOURCE_URI: 'https://mcp.example.com/mcp', AUTHPLANE_RESOURCE_SCOPES: 'a b' });
+    const parts = [
+      config,
+      config.server,
+      config.server.allowedOrigins,
+      config.resources,
+      config.resources[0]?.scopes[0],
+    ];
+    expect(parts.map((part) => Object.isFrozen(part))).toEqual([true, true, true, true, true]);
+    expect(() => Object.assign(config.session, { secret: 'another' })).toThrow(TypeError);
+  });
+
+  it('shows no secret when a section is printed', () => {
+    const config = load({
+      ...production,
+      AUTHPLANE_CLIENT_SECRET_PEPPER: 'pepper-pepper',
+      AUTHPLANE_STORAGE_POSTGRES_DSN: 'postgres://u:dsn-password@db/x',
+      AUTHPLANE_DATA_ENCRYPTION_DRIVER: 'aes_master',
+      AUTHPLANE_DATA_ENCRYPTION_KEY_ENV: 'MASTER',
+      MASTER: 'AB'.repeat(32),
+    });
+    expect(config.dataEncryption.masterKey).toBe('ab'.repeat(32));
+    expect(config.session.secret).toBe(strongSecret);
+    const printed = JSON.stringify(config);
+    for (const secret of [strongKey, strongSecret, 'pepper-pepper', 'dsn-password', 'ab'.repeat(32)]) {
+      expect(printed).not.toContain(secret);
+    }
+  });
+
+  it('seeds resources from YAML, and one more from the environment', () => {
+    const yaml = `
+resources:
+  - slug: files
+    uri: https://files.example.com
+    display_name: Files
+    scopes:
+      - { name: files.read, description: Read your files }
+      - { name: files.write, default: false }
+    policy: { runtime: { client_ids: [files-server] } }`;
+    const { resources } = load(
+      {
+        AUTHPLANE_RESOURCE_URI: 'https://mcp.example.com:8443/mcp',
+        AUTHPLANE_RESOURCE_SCOPES: 'tools.read tools.call',
+      },
+      yaml,
+    );
+    expect(resources).toMatchObject([
+      {
+        slug: 'files',
+        backendKind: 'mint',
+        scopes: [
+          { name: 'files.read', description: 'Read your files', default: true },
+          { name: 'files.write', default: false },
+        ],
+        policy: { exchange: { allowedClientIds: [] }, runtime: { clientIds: ['files-server'] } },
+      },
+      {
+        slug: 'mcp-example-com-8443-mcp',
+        uri: 'https://mcp.example.com:8443/mcp',
+        scopes: [{ name: 'tools.read' }, { name: 'tools.call' }],
+      },
+    ]);
+  });
+
+  it('accepts and ignores what older files carry', () => {
+    const yaml = 'session: { secure: false, same_site: none, fail_closed: false }';
+    expect(load({ AUTHPLANE_SESSION_SECURE: 'maybe' }, yaml).session.secure).toBeUndefined();
+  });
+});
+
+describe('configWarnings', () => {
+  it('is silent on localhost with the defaults', () => {
+    expect(configWarnings(load())).toEqual([]);
+  });
+
+  it.each<[Env, string]>([
+    [{ ...production, AUTHPLANE_DCR_MODE: 'open' }, 'dcr.mode is open'],
+    [{ ...production, AUTHPLANE_DCR_MODE: 'open' }, 'oauth.default_client_scope is empty'],
+    [production, 'server.allowed_origins is empty'],
+    [production, 'server.trusted_proxies is empty'],
+    [{ AUTHPLANE_CIMD_ALLOW_PRIVATE_ADDRESSES: 'true' }, 'cimd.allow_private_addresses is true'],
+    [{ AUTHPLANE_CIMD_REQUIRE_HTTPS: 'false' }, 'cimd.require_https is false'],
+    [{ AUTHPLANE_OAUTH_REFRESH_RETRY_WINDOW_PUBLIC: '5s' }, 'oauth.refresh_retry_window_public is above 0'],
+    [{ AUTHPLANE_STORAGE_DRIVER: 'postgres', AUTHPLANE_STORAGE_POSTGRES_DSN: 'postgres://db/x' }, 'redis.url is unset'],
+  ])('with %o says what to know', (env, line) => {
+    expect(configWarnings(load(env))).toEqual(expect.arrayContaining([expect.stringContaining(line)]));
+  });
+});

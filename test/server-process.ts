@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Target } from './app.js';
+
+const MAIN = join(import.meta.dirname, '..', 'dist', 'src', 'main.js');
+
+/** The built server as a process of its own, as an operator runs it. */
+export interface ServerProcess extends Target {
+  readonly pid: number;
+  /** Milliseconds from the start of the process to the first request it could answer. */
+  readonly readyAfterMillis: number;
+  readonly output: readonly string[];
+  /** @returns the exit code, or the signal that ended it */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string | null>;
+}
+
+export interface ServerProcessOptions {
+  dataDir: string;
+  env?: Readonly<Record<string, string>>;
+  ports?: { public: number; admin: number };
+}
+
+export async function startServerProcess({ dataDir, env = {}, ports }: ServerProcessOptions): Promise<ServerProcess> {
+  const at = ports ?? { public: await freePort(), admin: await freePort() };
+  const issuer = `http://localhost:${at.public}`;
+  const adminUrl = `http://127.0.0.1:${at.admin}`;
+  const adminKey = 'process-admin-key-0123456789abcdef';
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, [MAIN, 'serve'], {
+    cwd: join(MAIN, '..', '..', '..'),
+    env: {
+      PATH: process.env.PATH,
+      AUTHPLANE_SERVER_ISSUER: issuer,
+      AUTHPLANE_SERVER_ADDRESS: `127.0.0.1:${at.public}`,
+      AUTHPLANE_ADMIN_ADDRESS: `127.0.0.1:${at.admin}`,
+      AUTHPLANE_DATA_DIR: dataDir,
+      AUTHPLANE_SESSION_SECRET: 'process-session-secret-0123456789abcdef',
+      AUTHPLANE_ADMIN_API_KEY: adminKey,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output: string[] = [];
+  await untilServing(child, output);
+  return {
+    issuer,
+    url: issuer,
+    pid: child.pid!,
+    readyAfterMillis: performance.now() - startedAt,
+    output,
+    admin: async (method, path, body) => {
+      const response = await fetch(`${adminUrl}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${adminKey}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+        body: body ? JSON.stringify(body) : undefined,
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
+    },
+    end: async (signal) => {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode ?? child.signalCode;
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      const [code, endedBy] = (await exited) as [number | null, string | null];
+      return code ?? endedBy;
+    },
+  };
+}
+
+/** Waits for the line that says so; a process that ends before has failed, and its output says why. */
+function untilServing(child: ChildProcess, output: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        output.push(line);
+        if (line.includes('"serving ')) resolve();
+      });
+    }
+    child.once('exit', (code, signal) => reject(new Error(`the server ended with ${code ?? signal}:\n${output.join('\n')}`)));
+  });
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}

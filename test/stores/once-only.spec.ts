@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../app.js';
+import { aFlow, aGrantedCode, allow, pkce, redeem, refresh, type Flow, type GrantedCode } from '../builders.js';
+import { HttpBrowser } from '../http-browser.js';
+
+const CODES = 50;
+const CALLERS = 20;
+
+let app: TestApp;
+let flow: Flow;
+let browser: HttpBrowser;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  flow = await aFlow(app);
+  browser = new HttpBrowser();
+  await allow(flow, pkce().challenge, {}, browser);
+});
+afterAll(() => app.close());
+
+async function manyCodes(): Promise<GrantedCode[]> {
+  const codes: GrantedCode[] = [];
+  for (let made = 0; made < CODES; made += 10) {
+    codes.push(...(await Promise.all(Array.from({ length: 10 }, () => aGrantedCode(flow, {}, browser)))));
+  }
+  return codes;
+}
+
+const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
+
+describe('20 callers at once', () => {
+  it('[B18] redeem each of 50 codes exactly once', async () => {
+    const codes = await manyCodes();
+    const answers = await Promise.all(codes.map((code) => Promise.all(times(CALLERS, () => redeem(code)))));
+    expect(answers.map((all) => all.filter(({ status }) => status === 200).length)).toEqual(times(CODES, () => 1));
+    const refused = answers.flat().filter(({ status }) => status !== 200);
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.error}`))).toEqual(new Set(['400 invalid_grant']));
+    const [{ issued }] = await app.sql<{ issued: number }>(
+      `select count(*)::int as issued from issuances where grant_type = 'authorization_code'`,
+    ) as [{ issued: number }];
+    expect(issued).toBe(CODES);
+  });
+
+  it('[B10] spend each of 50 refresh tokens exactly once, and then their families are over', async () => {
+    const tokens = await Promise.all((await manyCodes()).map(async (code) => (await redeem(code)).body.refresh_token as string));
+    const answers = await Promise.all(tokens.map((token) => Promise.all(times(CALLERS, () => refresh(flow, token)))));
+    expect(answers.map((all) => all.filter(({ status }) => status === 200).length)).toEqual(times(CODES, () => 1));
+    const successors = answers.map((all) => all.find(({ status }) => status === 200)!.body.refresh_token as string);
+    const after = await Promise.all(successors.map((token) => refresh(flow, token)));
+    expect(new Set(after.map(({ body }) => body.error_description))).toEqual(
+      new Set(['token family revoked due to reuse detection']),
+    );
+  });
+});

@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /** One run for everything: pure specs beside their files, and the tests under test/ against real servers. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ['source'] } },
+  ssr: { resolve: { conditions: ['authplane-source'] } },
   test: {
     include: ['src/**/*.spec.ts', 'src/**/*.spec.tsx', 'libs/**/*.spec.ts', 'test/**/*.spec.ts'],
     globalSetup: ['test/global-setup.ts'],

@@ -133,8 +133,9 @@ export async function answerInBrowser(page: Page, authorizationUrl: URL, answer:
   await decide.or(page.locator('body:not(:has(form))')).first().waitFor();
   if (!(await decide.isVisible())) return;
   if (answer.scopes) {
-    for (const box of await page.locator('input[type="checkbox"][name="scope"]').all()) {
-      await box.setChecked(answer.scopes.includes((await box.getAttribute('value')) ?? ''));
+    for (const box of await page.locator('input[type="checkbox"][name^="scope:"]').all()) {
+      const name = (await box.getAttribute('name'))?.slice('scope:'.length) ?? '';
+      await box.setChecked(answer.scopes.includes(name));
     }
   }
   await decide.click();

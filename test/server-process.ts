@@ -79,7 +79,9 @@ function untilServing(child: ChildProcess, output: string[]): Promise<void> {
         if (line.includes('"serving ')) resolve();
       });
     }
-    child.once('exit', (code, signal) => reject(new Error(`the server ended with ${code ?? signal}:\n${output.join('\n')}`)));
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the server ended with ${code ?? signal}:\n${output.join('\n')}`)),
+    );
   });
 }
 

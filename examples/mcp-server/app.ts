@@ -25,7 +25,7 @@ export function createExample(options: ExampleOptions): Express {
   const notebook = new Notebook();
   // The host check stops a web page that points its own name at 127.0.0.1 (DNS rebinding).
   const app = createMcpExpressApp({ allowedHosts: [hostname, 'localhost', '127.0.0.1', '[::1]'] });
-  app.disable('x-powered-by');
+  app.disable('x-powered-by').disable('etag');
 
   // RFC 9728 §3: where a client learns which authorization server to ask.
   app.get([new URL(metadataUrl).pathname, '/.well-known/oauth-protected-resource'], (_req, res) => {

@@ -7,10 +7,10 @@ import { createExample } from './app.js';
 import { scopes } from './notes.js';
 
 const env = process.env;
-const resource = env['EXAMPLE_RESOURCE'] ?? 'http://localhost:8080/mcp';
 const issuer = env['EXAMPLE_ISSUER'] ?? 'http://localhost:9000';
 const host = env['EXAMPLE_HOST'] ?? '127.0.0.1';
 const port = Number(env['EXAMPLE_PORT'] ?? 8080);
+const resource = env['EXAMPLE_RESOURCE'] ?? `http://localhost:${port}/mcp`;
 const clientId = env['EXAMPLE_CLIENT_ID'];
 const clientSecret = env['EXAMPLE_CLIENT_SECRET'];
 const introspection = clientId && clientSecret ? { clientId, clientSecret } : undefined;
@@ -36,24 +36,24 @@ function stop(): void {
 }
 
 async function printNextSteps(): Promise<void> {
-  console.log(`The example MCP server listens at ${resource}, protected by ${issuer}.`);
   const registered = await isRegistered();
-  if (registered === undefined)
-    return console.log(`\n${issuer} does not answer. Start it in another terminal:\n\n  npm start\n`);
-  if (!registered) {
-    const scopeFlags = Object.entries(scopes).map(([name, text]) => `--scopes '${name}||${text}'`);
-    console.log('\nIt is not registered there yet. Type in another terminal:\n');
-    console.log(
-      `  npm run authserver -- admin resource create --slug notes --backend-kind mint --display-name Notes \\`,
-    );
-    console.log(`    --uri ${resource} ${scopeFlags.join(' ')}\n`);
-  }
-  console.log(
-    `${registered ? '\nIt is registered there. ' : 'Then '}connect an MCP client to ${resource}, for instance:\n`,
-  );
-  console.log('  npx @modelcontextprotocol/inspector\n');
+  const scopeFlags = Object.entries(scopes).map(([name, text]) => `--scopes '${name}||${text}'`);
+  const register = [
+    'npm run authserver -- admin resource create --slug notes --backend-kind mint --display-name Notes',
+    `--uri ${resource} ${scopeFlags.join(' ')}`,
+  ];
+  console.log(`The example MCP server listens at ${resource}, protected by ${issuer}.`);
+  if (registered === undefined) step(`${issuer} does not answer. Start it in another terminal:`, 'npm start');
+  if (!registered) step(`Register this server there, unless it is registered:`, register.join(' \\\n    '));
+  step(`Connect an MCP client to ${resource}, for instance:`, 'npx @modelcontextprotocol/inspector');
   if (!introspection)
-    console.log('A revoked token works until it expires; see EXAMPLE_CLIENT_ID in README.md for refusing it at once.');
+    console.log(
+      'A revoked token works here until it expires; EXAMPLE_CLIENT_ID and EXAMPLE_CLIENT_SECRET change that.',
+    );
+}
+
+function step(text: string, command: string): void {
+  console.log(`\n${text}\n\n  ${command}\n`);
 }
 
 /** Whether AuthPlane publishes metadata for this resource (RFC 9728); undefined when it cannot be reached. */

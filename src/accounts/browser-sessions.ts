@@ -57,7 +57,12 @@ export class BrowserSessions {
    *
    * @returns false when the user was disabled or changed the password meanwhile
    */
-  async start(req: Request, res: Response, user: User, { passwordHash, facts = [] }: StartOptions = {}): Promise<boolean> {
+  async start(
+    req: Request,
+    res: Response,
+    user: User,
+    { passwordHash, facts = [] }: StartOptions = {},
+  ): Promise<boolean> {
     const createdAt = this.clock.now();
     const id = uuid7(createdAt);
     const { value, hash } = newBearerValue('se', id);

@@ -42,7 +42,12 @@ describe('cookies', () => {
   });
 
   it('are read by their full name only', () => {
-    expect(http.read(from('authserver_session=a; authserver_session_9001=b; authserver_session_9000=c'), 'authserver_session')).toBe('c');
+    expect(
+      http.read(
+        from('authserver_session=a; authserver_session_9001=b; authserver_session_9000=c'),
+        'authserver_session',
+      ),
+    ).toBe('c');
     expect(http.read(from(), 'authserver_session')).toBeUndefined();
   });
 });

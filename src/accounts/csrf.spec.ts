@@ -6,7 +6,9 @@ import { Csrf } from './csrf.js';
 const SECRET = 'a-session-secret-of-enough-characters';
 
 function csrfOf(secret = SECRET, issuer = 'http://localhost:9000'): Csrf {
-  return new Csrf(loadConfig({ env: { AUTHPLANE_SESSION_SECRET: secret, AUTHPLANE_SERVER_ISSUER: issuer }, cwd: '/nowhere' }));
+  return new Csrf(
+    loadConfig({ env: { AUTHPLANE_SESSION_SECRET: secret, AUTHPLANE_SERVER_ISSUER: issuer }, cwd: '/nowhere' }),
+  );
 }
 
 const from = (headers: Record<string, string> = {}): Request => ({ headers }) as unknown as Request;
@@ -14,7 +16,12 @@ const from = (headers: Record<string, string> = {}): Request => ({ headers }) as
 const csrf = csrfOf();
 const token = csrf.token('a-session', 'account');
 
-const refusal = (headers: Record<string, string>, given: string | undefined = token, binding = 'a-session', context = 'account'): string => {
+const refusal = (
+  headers: Record<string, string>,
+  given: string | undefined = token,
+  binding = 'a-session',
+  context = 'account',
+): string => {
   try {
     csrf.require(from(headers), given, binding, context);
     return 'accepted';
@@ -34,7 +41,12 @@ describe('a CSRF token', () => {
     ['nonsense', 'AAAA', 'a-session', 'account'],
     ['that of another session', token, 'another-session', 'account'],
     ['that of another form', token, 'a-session', 'logout'],
-    ['that of another server', csrfOf('another-secret-of-enough-characters!').token('a-session', 'account'), 'a-session', 'account'],
+    [
+      'that of another server',
+      csrfOf('another-secret-of-enough-characters!').token('a-session', 'account'),
+      'a-session',
+      'account',
+    ],
   ])('is refused when it is %s', (_, given, binding, context) => {
     expect(refusal({}, given ?? '', binding, context)).toBe('csrf_mismatch');
   });

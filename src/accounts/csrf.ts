@@ -59,6 +59,8 @@ export class Csrf {
 
   /** JSON keeps the parts apart. */
   #mac(binding: string, context: string): Buffer {
-    return createHmac('sha256', this.#key).update(JSON.stringify([binding, context])).digest();
+    return createHmac('sha256', this.#key)
+      .update(JSON.stringify([binding, context]))
+      .digest();
   }
 }

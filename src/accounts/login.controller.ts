@@ -44,7 +44,9 @@ export class LoginController {
     const email = form.get('email') ?? '';
     const outcome = await this.signIn.enter(req, res, email, form.get('password') ?? '');
     if (outcome.kind === 'entered') {
-      return request === undefined ? this.pages.seeOther(res, '/account') : this.pages.seeOther(res, '/consent', { request });
+      return request === undefined
+        ? this.pages.seeOther(res, '/account')
+        : this.pages.seeOther(res, '/consent', { request });
     }
     if (outcome.kind === 'refused') return this.#send(res, flow, { request, email, problem: 'refused' }, 422);
     const { retryAfterSeconds } = outcome;

@@ -7,7 +7,6 @@ import { Pages } from '../platform/http/page.js';
 import { BrowserSessions } from './browser-sessions.js';
 import { Csrf, LOGOUT } from './csrf.js';
 
-
 /** POST /logout. A `request` is carried to the sign-in page, for whoever wants to go on as somebody else. */
 @PageController('logout')
 export class LogoutController {

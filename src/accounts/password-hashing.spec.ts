@@ -12,7 +12,9 @@ const passwords = new PasswordHashing();
 
 /** How many verifications were carried out to the end: a hash that cannot be read costs nothing. */
 async function finished(): Promise<number> {
-  const results = await Promise.allSettled(vi.mocked(verify).mock.results.map(({ value }) => value as Promise<boolean>));
+  const results = await Promise.allSettled(
+    vi.mocked(verify).mock.results.map(({ value }) => value as Promise<boolean>),
+  );
   return results.filter(({ status }) => status === 'fulfilled').length;
 }
 

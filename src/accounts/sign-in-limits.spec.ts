@@ -45,22 +45,42 @@ async function failTimes(times: number, identity: (n: number) => string, ip: (n:
 
 describe('sign-in limits', () => {
   it('lock an identity at an address with the tenth failure, and say until when', async () => {
-    expect(await failTimes(11, () => 'ada', () => '192.0.2.1')).toEqual([...Array(9).fill('tried'), 'locks', 'locked']);
+    expect(
+      await failTimes(
+        11,
+        () => 'ada',
+        () => '192.0.2.1',
+      ),
+    ).toEqual([...Array(9).fill('tried'), 'locks', 'locked']);
     const verdict = await at('192.0.2.1', () => limits.begin('ada'));
     expect(verdict).toMatchObject({ allowed: false });
     expect(verdict.allowed ? 0 : verdict.retryAfterSeconds).toBeGreaterThan(880);
   });
 
   it('leave the same person alone at another address, and another person at the same', async () => {
-    await failTimes(10, () => 'ada', () => '192.0.2.1');
+    await failTimes(
+      10,
+      () => 'ada',
+      () => '192.0.2.1',
+    );
     expect(await fail('ada', '192.0.2.2')).toBe('tried');
     expect(await fail('grace', '192.0.2.1')).toBe('tried');
   });
 
   it('count failures only: a success gives everything back', async () => {
-    await failTimes(9, () => 'ada', () => '192.0.2.1');
+    await failTimes(
+      9,
+      () => 'ada',
+      () => '192.0.2.1',
+    );
     expect(await succeed('ada', '192.0.2.1')).toBe(true);
-    expect(await failTimes(10, () => 'ada', () => '192.0.2.1')).not.toContain('locked');
+    expect(
+      await failTimes(
+        10,
+        () => 'ada',
+        () => '192.0.2.1',
+      ),
+    ).not.toContain('locked');
   });
 
   it('give no more guesses to requests that are sent all at once', async () => {
@@ -69,32 +89,60 @@ describe('sign-in limits', () => {
   });
 
   it('lock an address after fifty failures, whomever it tried', async () => {
-    const results = await failTimes(51, (n) => `person-${n}`, () => '192.0.2.1');
+    const results = await failTimes(
+      51,
+      (n) => `person-${n}`,
+      () => '192.0.2.1',
+    );
     expect(results.slice(49)).toEqual(['locks', 'locked']);
   });
 
   it('take an IPv6 network of 64 bits for one address, and a mapped IPv4 address for what it is', async () => {
-    await failTimes(10, () => 'ada', (n) => `2001:db8:1:2::${n + 1}`);
+    await failTimes(
+      10,
+      () => 'ada',
+      (n) => `2001:db8:1:2::${n + 1}`,
+    );
     expect(await fail('ada', '2001:db8:1:2:ffff::1')).toBe('locked');
     expect(await fail('ada', '2001:db8:1:3::1')).toBe('tried');
-    await failTimes(10, () => 'grace', () => '::ffff:192.0.2.9');
+    await failTimes(
+      10,
+      () => 'grace',
+      () => '::ffff:192.0.2.9',
+    );
     expect(await fail('grace', '192.0.2.9')).toBe('locked');
   });
 
   it('lock an identity everywhere after a hundred failures', async () => {
-    const results = await failTimes(101, () => 'ada', (n) => `192.0.2.${n}`);
+    const results = await failTimes(
+      101,
+      () => 'ada',
+      (n) => `192.0.2.${n}`,
+    );
     expect(results.slice(99)).toEqual(['locks', 'locked']);
   });
 
   it('count an identity by its first 254 bytes: no new one by making it longer', async () => {
     const long = 'a'.repeat(254);
-    await failTimes(10, (n) => long + 'b'.repeat(n), () => '192.0.2.1');
+    await failTimes(
+      10,
+      (n) => long + 'b'.repeat(n),
+      () => '192.0.2.1',
+    );
     expect(await fail(`${long}c`, '192.0.2.1')).toBe('locked');
   });
 
   it('are off when rate_limit.auth_fail_max is 0', async () => {
     limits = limitsWith({ AUTHPLANE_RATE_LIMIT_AUTH_FAIL_MAX: '0' });
-    expect(new Set(await failTimes(60, () => 'ada', () => '192.0.2.1'))).toEqual(new Set(['tried']));
+    expect(
+      new Set(
+        await failTimes(
+          60,
+          () => 'ada',
+          () => '192.0.2.1',
+        ),
+      ),
+    ).toEqual(new Set(['tried']));
     expect(await succeed('ada', '192.0.2.1')).toBe(true);
   });
 });

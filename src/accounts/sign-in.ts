@@ -20,7 +20,12 @@ export class SignIn {
   ) {}
 
   /** Signs the browser in, if e-mail address and password are right. */
-  async enter(req: Request, res: Response, email: string, password: string): Promise<Refused | { readonly kind: 'entered' }> {
+  async enter(
+    req: Request,
+    res: Response,
+    email: string,
+    password: string,
+  ): Promise<Refused | { readonly kind: 'entered' }> {
     const proof = await this.prove(email, password);
     if (proof.kind !== 'proven') return proof;
     const { user, passwordHash } = proof;

@@ -41,7 +41,14 @@ export class UserStore {
   /** @returns false when another account has the address */
   async insert(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
     const row = { ...user, email: user.email ?? null, passwordHash, updatedAt: user.createdAt };
-    const { raw } = await tx.createQueryBuilder().insert().into(UserEntity).values(row).orIgnore().returning('id').execute();
+    const { raw } = await tx
+      .createQueryBuilder()
+      .insert()
+      .into(UserEntity)
+      .values(row)
+      .orIgnore()
+      .returning('id')
+      .execute();
     return Array.isArray(raw) && raw.length === 1;
   }
 

@@ -56,7 +56,11 @@ export class Users {
    */
   update(id: string, { email, name }: { email?: string; name?: string }): Promise<User | undefined> {
     return this.#change(id, async (tx, user) => {
-      const changed = { ...user, name: name ?? user.name, email: email === undefined ? user.email : normalEmail(email) };
+      const changed = {
+        ...user,
+        name: name ?? user.name,
+        email: email === undefined ? user.email : normalEmail(email),
+      };
       if (!(await this.store.update(tx, changed, this.clock.now()))) throw new EmailTaken();
       await this.#record(tx, 'user.updated', id);
       return changed;

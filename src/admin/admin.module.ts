@@ -1,5 +1,43 @@
 import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { ClientsModule } from '../clients/clients.module.js';
+import { ConsentsModule } from '../consents/consents.module.js';
+import { GrantsModule } from '../grants/grants.module.js';
+import { Readiness } from '../platform/health/readiness.js';
+import { ResourcesModule } from '../resources/resources.module.js';
+import { TokensModule } from '../tokens/tokens.module.js';
+import { AuditController } from './audit.controller.js';
+import { ClientsController } from './clients.controller.js';
+import { ConsentGrantsController } from './consent-grants.controller.js';
+import { IssuancesController } from './issuances.controller.js';
+import { KeysController } from './keys.controller.js';
+import { LiveTokens } from './live-tokens.js';
+import { ResourcePoliciesController } from './resource-policies.controller.js';
+import { ResourcesController } from './resources.controller.js';
+import { SettingsController } from './settings.controller.js';
+import { StatsStore } from './stats.store.js';
+import { SystemController } from './system.controller.js';
+import { SystemReport } from './system-report.js';
+import { TokensController } from './tokens.controller.js';
+import { UserTokensController } from './user-tokens.controller.js';
+import { UsersController } from './users.controller.js';
 
-/** interim */
-@Module({})
+/**
+ * Admin — the operator's API on its own listener; uses every module, used by none.
+ * Owns: /admin/**, its API key, what its requests and answers look like.
+ * Not here: any decision. A controller reads a request, calls the module that knows, and shows what it says; that module also
+ * writes the audit row, in the transaction that makes it true.
+ * Holds always: nothing is looked at before the key is right; members that a DTO does not name are refused; no answer holds a
+ * hash or a secret, but the one that makes a client's secret, once.
+ * RFC 9457.
+ */
+@Module({
+  imports: [AccountsModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
+  controllers: [
+    ...[ClientsController, ResourcesController, ResourcePoliciesController, UsersController, UserTokensController],
+    ...[TokensController, ConsentGrantsController, IssuancesController, AuditController],
+    ...[KeysController, SettingsController, SystemController],
+  ],
+  providers: [LiveTokens, StatsStore, SystemReport, Readiness],
+})
 export class AdminModule {}

@@ -1,9 +1,9 @@
-import { IsISO8601 } from 'class-validator';
+import { IsRFC3339 } from 'class-validator';
 import type { AuditEvent } from '../audit/audit-log.js';
-import { PageQuery } from './list.dto.js';
+import { UuidPageQuery } from './list.dto.js';
 import { IsText, MayBeAbsent } from './member-checks.js';
 
-export class ListAudit extends PageQuery {
+export class ListAudit extends UuidPageQuery {
   @MayBeAbsent()
   @IsText(100)
   action?: string;
@@ -22,12 +22,12 @@ export class ListAudit extends PageQuery {
 
   /** RFC 3339; the default is `admin.audit_default_lookback` ago. */
   @MayBeAbsent()
-  @IsISO8601({ strict: true, strictSeparator: true })
+  @IsRFC3339()
   since?: string;
 
   /** RFC 3339; the default is now. */
   @MayBeAbsent()
-  @IsISO8601({ strict: true, strictSeparator: true })
+  @IsRFC3339()
   until?: string;
 }
 

@@ -1,6 +1,7 @@
-import { applyDecorators, UseGuards, UsePipes, ValidationPipe } from '@nestjs/common';
+import { applyDecorators, UseGuards, UseInterceptors, UsePipes, ValidationPipe } from '@nestjs/common';
 import { AdminController } from '../platform/http/listeners.js';
 import { ApiKeyGuard } from './api-key-guard.js';
+import { DomainProblems } from './domain-problems.js';
 import { JsonBodyGuard } from './json-body-guard.js';
 
 /**
@@ -11,6 +12,7 @@ export const OperatorController = (path = ''): ClassDecorator =>
   applyDecorators(
     AdminController(`admin/${path}`),
     UseGuards(ApiKeyGuard, JsonBodyGuard),
+    UseInterceptors(DomainProblems),
     UsePipes(
       new ValidationPipe({
         whitelist: true,

@@ -1,4 +1,4 @@
-import type { PipeTransform } from '@nestjs/common';
+import { Param, type PipeTransform } from '@nestjs/common';
 import { notFound } from './problem.js';
 
 const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
@@ -24,3 +24,5 @@ export class NameOf implements PipeTransform<string, string> {
     return id;
   }
 }
+
+export const UserId = (): ParameterDecorator => Param('id', new UuidOf('user'));

@@ -1,8 +1,17 @@
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInstance, IsObject, MinLength, ValidateNested } from 'class-validator';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInstance,
+  IsObject,
+  MinLength,
+  ValidateNested,
+} from 'class-validator';
 import type { Resource, ResourcePolicy, ResourceScope } from '../resources/resource.js';
 import type { ResourceChange, ResourceDraft } from '../resources/resource-registry.js';
-import { PageQuery } from './list.dto.js';
+import { UuidPageQuery } from './list.dto.js';
 import { IsSeconds, IsText, IsTextList, MayBeAbsent, MayBeNull } from './member-checks.js';
 
 class ScopeMember {
@@ -125,7 +134,7 @@ export class UpdateResource extends ResourceSettings {
   access_token_ttl?: number | null;
 }
 
-export class ListResources extends PageQuery {
+export class ListResources extends UuidPageQuery {
   @MayBeAbsent()
   @IsText(64)
   slug?: string;
@@ -133,6 +142,13 @@ export class ListResources extends PageQuery {
   @MayBeAbsent()
   @IsIn(['mint', 'broker'])
   backend_kind?: 'mint' | 'broker';
+}
+
+export class DeleteResource {
+  /** Also what depends on the resource; nothing does yet. */
+  @MayBeAbsent()
+  @IsIn(['true', 'false'])
+  cascade?: 'true' | 'false';
 }
 
 /** One entry of a list of clients in a policy. */

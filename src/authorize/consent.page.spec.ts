@@ -39,7 +39,9 @@ describe('the consent page', () => {
   it('marks and explains a program on this computer, and an application on this device', () => {
     expect(html({ redirect: { host: '127.0.0.1:7777', kind: 'loopback' } })).toContain('class="notice care"');
     expect(text({ redirect: { host: '127.0.0.1:7777', kind: 'loopback' } })).toContain('A program on this computer.');
-    expect(text({ redirect: { host: 'com.example.app', kind: 'private-use' } })).toContain('An application on this device');
+    expect(text({ redirect: { host: 'com.example.app', kind: 'private-use' } })).toContain(
+      'An application on this device',
+    );
     expect(html()).not.toContain('class="notice care"');
   });
 
@@ -51,7 +53,9 @@ describe('the consent page', () => {
 
   it('shows the host of a client id that is a URL, and says of the others that nobody checked their name', () => {
     expect(text({ client: { ...props.client, host: 'agent.example' } })).toContain('Published by agent.example');
-    expect(text({ client: { ...props.client, selfRegistered: true } })).toContain('It chose its own name, and nobody checked it.');
+    expect(text({ client: { ...props.client, selfRegistered: true } })).toContain(
+      'It chose its own name, and nobody checked it.',
+    );
     expect(text()).not.toMatch(/Published by|nobody checked/);
   });
 

@@ -57,7 +57,8 @@ export function consentPage(props: ConsentPageProps): Page {
             <ScopeChoices scopes={scopes} />
           ) : (
             <p>
-              <bdi>{resource.name}</bdi> does not divide its access into parts: allowing means full use of it on your behalf.
+              <bdi>{resource.name}</bdi> does not divide its access into parts: allowing means full use of it on your
+              behalf.
             </p>
           )}
           <Destination {...props} />
@@ -78,22 +79,23 @@ export function consentPage(props: ConsentPageProps): Page {
 }
 
 function WhoAsks({ client, loopbackOnly }: ConsentPageProps): JSX.Element {
+  const known = [client.agent, client.host, client.selfRegistered].some(Boolean);
   return (
     <>
-      <div class="tight">
-        {(client.agent || client.selfRegistered) && (
+      {known && (
+        <div class="tight">
           <div class="tags">
             {client.agent && <span class="tag">AI agent</span>}
             {client.selfRegistered && <span class="tag">Registered itself</span>}
           </div>
-        )}
-        {client.host && (
-          <p>
-            Published by <strong>{client.host}</strong>
-          </p>
-        )}
-        {client.selfRegistered && <p class="quiet small">It chose its own name, and nobody checked it.</p>}
-      </div>
+          {client.host && (
+            <p>
+              Published by <strong>{client.host}</strong>
+            </p>
+          )}
+          {client.selfRegistered && <p class="quiet small">It chose its own name, and nobody checked it.</p>}
+        </div>
+      )}
       {loopbackOnly && (
         <Notice kind="care" title="Any program on this computer can claim this name">
           {`Go on only if you just started ${client.name} yourself, here.`}

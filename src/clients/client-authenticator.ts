@@ -4,8 +4,8 @@ import { OAuthError, type AuthMethod, type Form } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Limits, type Limit } from '../platform/ephemeral/limits.js';
+import { addressKey } from '../platform/http/address-key.js';
 import { requestContext } from '../platform/http/request-context.js';
-import { addressKey } from './address-key.js';
 import type { Client } from './client.js';
 import { failed, readCredentials, type AuthenticationRefusal, type ClientCredentials } from './client-credentials.js';
 import { judgeSecret, type SecretVerdict } from './client-secret.js';
@@ -71,9 +71,14 @@ export class ClientAuthenticator {
 }
 
 /** The secret is judged before the status: only who knows it learns, from the operator, that the client was suspended. */
-function refusalOf(client: Client | undefined, method: AuthMethod, verdict: SecretVerdict): AuthenticationRefusal | undefined {
+function refusalOf(
+  client: Client | undefined,
+  method: AuthMethod,
+  verdict: SecretVerdict,
+): AuthenticationRefusal | undefined {
   if (!client) return 'client_unknown';
-  if (client.tokenEndpointAuthMethod !== method) return method === 'none' ? 'credentials_missing' : 'auth_method_mismatch';
+  if (client.tokenEndpointAuthMethod !== method)
+    return method === 'none' ? 'credentials_missing' : 'auth_method_mismatch';
   if (verdict !== 'right') return verdict;
   if (client.status === 'suspended') return 'client_suspended';
   return client.status === 'revoked' ? 'client_revoked' : undefined;

@@ -26,7 +26,8 @@ export function readCredentials(req: IncomingMessage, form: Form): ClientCredent
   if (header !== undefined) {
     if (secret !== undefined) throw twoMethods(id);
     const basic = readBasic(header);
-    if (id !== undefined && id !== basic.id) throw new OAuthError('client-id-differs', 'client_id_differs', { facts: { clientId: basic.id } });
+    if (id !== undefined && id !== basic.id)
+      throw new OAuthError('client-id-differs', 'client_id_differs', { facts: { clientId: basic.id } });
     return basic;
   }
   if (id === undefined) throw failed('credentials_missing');
@@ -38,7 +39,10 @@ export function readCredentials(req: IncomingMessage, form: Form): ClientCredent
 /** Node keeps the first of two Authorization headers silently; a proxy in front may have looked at the other. */
 function authorizationOf(req: IncomingMessage): string | undefined {
   const headers = req.headersDistinct['authorization'] ?? [];
-  if (headers.length > 1) throw new OAuthError('parameter-repeated', 'parameter_repeated', { fill: { parameter: 'the Authorization header' } });
+  if (headers.length > 1)
+    throw new OAuthError('parameter-repeated', 'parameter_repeated', {
+      fill: { parameter: 'the Authorization header' },
+    });
   return headers[0];
 }
 

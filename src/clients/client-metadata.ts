@@ -75,13 +75,33 @@ export function toWire(client: ClientMetadata): WireMetadata {
 
 /** Whether a person who consented to `a` should be asked again about `b` (W17). */
 export function securityDiffers(a: ClientMetadata, b: ClientMetadata): boolean {
-  return a.tokenEndpointAuthMethod !== b.tokenEndpointAuthMethod || a.redirectUris.join('\n') !== b.redirectUris.join('\n');
+  return (
+    a.tokenEndpointAuthMethod !== b.tokenEndpointAuthMethod || a.redirectUris.join('\n') !== b.redirectUris.join('\n')
+  );
 }
 
 /** Over what is taken from a document, so that white space and ignored members change nothing. */
 export function documentHash(client: ClientMetadata): Buffer {
-  const { name, redirectUris, grantTypes, responseTypes, tokenEndpointAuthMethod, applicationType, agent, agentDescription } = client;
-  const taken = [name, redirectUris, grantTypes, responseTypes, tokenEndpointAuthMethod, applicationType, agent, agentDescription];
+  const {
+    name,
+    redirectUris,
+    grantTypes,
+    responseTypes,
+    tokenEndpointAuthMethod,
+    applicationType,
+    agent,
+    agentDescription,
+  } = client;
+  const taken = [
+    name,
+    redirectUris,
+    grantTypes,
+    responseTypes,
+    tokenEndpointAuthMethod,
+    applicationType,
+    agent,
+    agentDescription,
+  ];
   return createHash('sha256').update(JSON.stringify(taken)).digest();
 }
 
@@ -96,7 +116,8 @@ function readGrantTypes({ grant_types }: WireMetadata, { source }: MetadataRules
   const allowed = source === 'admin' ? ALL_GRANTS : SELF_SERVICE_GRANTS;
   const asked = textsOf(grant_types, 'grant_types') ?? SELF_SERVICE_GRANTS;
   const granted = asked.filter((grant) => allowed.includes(grant));
-  if (source !== 'cimd' && granted.length < asked.length) throw refused(`grant_types may contain ${allowed.join(', ')}`);
+  if (source !== 'cimd' && granted.length < asked.length)
+    throw refused(`grant_types may contain ${allowed.join(', ')}`);
   if (granted.length === 0) throw refused(`grant_types must contain one of ${allowed.join(', ')}`);
   if (granted.includes(grantType.refreshToken) && !granted.includes(grantType.authorizationCode)) {
     throw refused('grant_types: refresh_token needs authorization_code beside it');
@@ -104,7 +125,11 @@ function readGrantTypes({ grant_types }: WireMetadata, { source }: MetadataRules
   return granted;
 }
 
-function readResponseTypes({ response_types }: WireMetadata, { source }: MetadataRules, grantTypes: string[]): string[] {
+function readResponseTypes(
+  { response_types }: WireMetadata,
+  { source }: MetadataRules,
+  grantTypes: string[],
+): string[] {
   if (!grantTypes.includes(grantType.authorizationCode)) return [];
   const asked = textsOf(response_types, 'response_types') ?? ['code'];
   const wrong = source === 'cimd' ? !asked.includes('code') : asked.length !== 1 || asked[0] !== 'code';
@@ -112,7 +137,10 @@ function readResponseTypes({ response_types }: WireMetadata, { source }: Metadat
   return ['code'];
 }
 
-function readAuthMethod({ token_endpoint_auth_method }: WireMetadata, { source }: MetadataRules): ClientMetadata['tokenEndpointAuthMethod'] {
+function readAuthMethod(
+  { token_endpoint_auth_method }: WireMetadata,
+  { source }: MetadataRules,
+): ClientMetadata['tokenEndpointAuthMethod'] {
   const asked = textOf(token_endpoint_auth_method, 'token_endpoint_auth_method', 100);
   if (source === 'cimd') {
     if (asked === undefined || asked === 'none') return 'none';
@@ -137,16 +165,24 @@ function readRedirects(
   for (const uri of redirectUris) {
     const schemes = source === 'admin' ? [uri.slice(0, uri.indexOf(':')).toLowerCase()] : allowedSchemes;
     const problem = redirectUriProblem(uri, { allowedSchemes: schemes, applicationType });
-    if (problem) throw new OAuthError('redirect-refused', problem.reason, { fill: { problem: `redirect_uris: ${problem.problem}` } });
+    if (problem)
+      throw new OAuthError('redirect-refused', problem.reason, {
+        fill: { problem: `redirect_uris: ${problem.problem}` },
+      });
   }
   return { redirectUris, applicationType };
 }
 
 /** Omitted: native if every redirect stays on the person's own device (W40). */
-function readApplicationType({ application_type }: WireMetadata, redirectUris: readonly string[]): ClientMetadata['applicationType'] {
+function readApplicationType(
+  { application_type }: WireMetadata,
+  redirectUris: readonly string[],
+): ClientMetadata['applicationType'] {
   const asked = textOf(application_type, 'application_type', 100);
   if (asked === undefined) {
-    const local = redirectUris.length > 0 && redirectUris.every((uri) => ['loopback', 'private-use'].includes(redirectKind(uri) ?? ''));
+    const local =
+      redirectUris.length > 0 &&
+      redirectUris.every((uri) => ['loopback', 'private-use'].includes(redirectKind(uri) ?? ''));
     return local ? 'native' : 'web';
   }
   const type = applicationTypes.find((known) => known === asked);

@@ -27,7 +27,12 @@ export function hashSecret(secret: string, pepper: string): Pick<StoredSecret, '
  * Compares what a client presents with what is stored for it. The work is the same whether the client exists, has one secret
  * or three, and whichever of them matches: time tells a stranger nothing.
  */
-export function judgeSecret(presented: string, stored: readonly StoredSecret[], pepper: string, now: Date): SecretVerdict {
+export function judgeSecret(
+  presented: string,
+  stored: readonly StoredSecret[],
+  pepper: string,
+  now: Date,
+): SecretVerdict {
   const plain = plainHash(presented);
   const peppered = pepperedHash(presented, pepper);
   const pepperId = pepperIdOf(pepper);

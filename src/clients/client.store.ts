@@ -42,7 +42,14 @@ export class ClientStore {
 
   /** @returns whether the id was free */
   async insert(tx: Transaction, client: Client): Promise<boolean> {
-    const { raw } = await tx.createQueryBuilder().insert().into(ClientEntity).values(toRow(client)).orIgnore().returning('id').execute();
+    const { raw } = await tx
+      .createQueryBuilder()
+      .insert()
+      .into(ClientEntity)
+      .values(toRow(client))
+      .orIgnore()
+      .returning('id')
+      .execute();
     return (raw as unknown[]).length === 1;
   }
 
@@ -67,7 +74,11 @@ export class ClientStore {
    * Stores what a metadata document says: a new row, or the next version of the row when the document changed since (P7).
    * Status, ceiling and lifetimes of an existing row are the operator's and stay.
    */
-  async upsertDocument(tx: Transaction, client: Client, now: Date): Promise<{ version: number; outcome: 'inserted' | 'updated' | 'same' }> {
+  async upsertDocument(
+    tx: Transaction,
+    client: Client,
+    now: Date,
+  ): Promise<{ version: number; outcome: 'inserted' | 'updated' | 'same' }> {
     const [written] = (await tx.query(UPSERT_DOCUMENT, [
       client.id,
       client.name,

@@ -6,7 +6,13 @@ import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { isUrlId, type Client, type ClientMetadata, type ClientStatus } from './client.js';
-import { ClientDescribedByDocument, ClientExists, ClientHasNoSecret, ClientNotFound, ClientRevoked } from './client-errors.js';
+import {
+  ClientDescribedByDocument,
+  ClientExists,
+  ClientHasNoSecret,
+  ClientNotFound,
+  ClientRevoked,
+} from './client-errors.js';
 import { readClientMetadata, securityDiffers, toWire, type WireMetadata } from './client-metadata.js';
 import { hashSecret, type StoredSecret } from './client-secret.js';
 import { ClientSecretStore } from './client-secret.store.js';
@@ -19,7 +25,7 @@ export type { ClientQuery } from './client.store.js';
 /** What an operator decides about a client, as opposed to what the client says of itself. null ends a former decision. */
 export interface ClientFacts {
   /** The ceiling; empty: none of its own. */
-  readonly scope?: readonly string[];
+  readonly scope?: string[];
   readonly agentConfirmed?: boolean;
   readonly defaultResource?: string | null;
   readonly accessTokenTtlSeconds?: number | null;
@@ -104,7 +110,11 @@ export class Clients {
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
    * @throws ClientExists
    */
-  async create(members: WireMetadata, source: 'admin' | 'dcr', facts: ClientFacts & { id?: string } = {}): Promise<ClientWithSecret> {
+  async create(
+    members: WireMetadata,
+    source: 'admin' | 'dcr',
+    facts: ClientFacts & { id?: string } = {},
+  ): Promise<ClientWithSecret> {
     const metadata = readClientMetadata(members, { source, allowedSchemes: this.config.oauth.allowedRedirectSchemes });
     const now = this.clock.now();
     const { id = uuid7(now), ...decided } = facts;
@@ -132,13 +142,18 @@ export class Clients {
   }
 
   /**
-   * @param members those that change, by wire name; the auth method and agent flags cannot
+   * Changes the members given, by wire name, and the facts given; the auth method and agent flags stay.
+   *
    * @throws ClientNotFound
    * @throws ClientDescribedByDocument
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
    */
-  async update(id: string, members: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types'>, facts: ClientFacts = {}): Promise<Client> {
-    const changes = givenOf(members);
+  async update(
+    id: string,
+    { client_name, redirect_uris, grant_types }: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types'>,
+    facts: ClientFacts = {},
+  ): Promise<Client> {
+    const changes = givenOf({ client_name, redirect_uris, grant_types });
     return this.#change(id, (client) => {
       const described = Object.keys(changes).length > 0;
       if (described && client.registrationSource === 'cimd') throw new ClientDescribedByDocument(id);
@@ -176,7 +191,10 @@ export class Clients {
    *
    * @throws ClientNotFound @throws ClientHasNoSecret
    */
-  async rotateSecret(id: string, { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = {}): Promise<Required<ClientWithSecret>> {
+  async rotateSecret(
+    id: string,
+    { overlapSeconds = DEFAULT_OVERLAP_SECONDS } = {},
+  ): Promise<Required<ClientWithSecret>> {
     const now = this.clock.now();
     const { secret, stored } = this.#newSecret(now);
     const client = await this.#change(id, async (locked, tx) => {
@@ -210,7 +228,10 @@ export class Clients {
   }
 
   /** Locks, lets `decide` say what becomes of the client, and writes that; undefined leaves everything as it is. */
-  async #change(id: string, decide: (client: Client, tx: Transaction) => Change | undefined | Promise<Change | undefined>): Promise<Client> {
+  async #change(
+    id: string,
+    decide: (client: Client, tx: Transaction) => Change | undefined | Promise<Change | undefined>,
+  ): Promise<Client> {
     const document = await this.#unstoredDocument(id);
     return this.store.transaction(async (tx) => {
       if (document) await this.upsertDocumentClient(tx, document);
@@ -238,7 +259,11 @@ export class Clients {
   }
 
   #describedBy(id: string, document: ClientMetadata): Client {
-    return { ...this.#unstored(id, document, this.clock.now()), scope: this.#defaultScope(), registrationSource: 'cimd' };
+    return {
+      ...this.#unstored(id, document, this.clock.now()),
+      scope: this.#defaultScope(),
+      registrationSource: 'cimd',
+    };
   }
 
   #merged(row: Client, document: ClientMetadata): Client {
@@ -267,7 +292,10 @@ export class Clients {
   #newSecret(now: Date): { secret: string; stored: StoredSecret } {
     const id = uuid7(now);
     const secret = newBearerValue('cs', id).value;
-    return { secret, stored: { id, ...hashSecret(secret, this.config.clientSecretPepper), createdAt: now, expiresAt: null } };
+    return {
+      secret,
+      stored: { id, ...hashSecret(secret, this.config.clientSecretPepper), createdAt: now, expiresAt: null },
+    };
   }
 
   #defaultScope(): string[] {
@@ -283,5 +311,7 @@ interface Change {
 /** The members that were given. null becomes undefined: spread over a client it ends what was there. */
 function givenOf<T extends object>(facts: T): { [K in keyof T]?: Exclude<T[K], null> } {
   const given = Object.entries(facts).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given.map(([name, value]) => [name, value ?? undefined])) as { [K in keyof T]?: Exclude<T[K], null> };
+  return Object.fromEntries(given.map(([name, value]) => [name, value ?? undefined])) as {
+    [K in keyof T]?: Exclude<T[K], null>;
+  };
 }

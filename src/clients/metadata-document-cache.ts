@@ -1,5 +1,5 @@
-import CachePolicy from 'http-cache-semantics';
 import { LRUCache } from 'lru-cache';
+import { freshSeconds } from '../platform/http-client/freshness.js';
 import type { ClientMetadata } from './client.js';
 
 export interface KnownDocument {
@@ -41,7 +41,13 @@ export class MetadataDocumentCache {
   }
 
   /** Keeps a good document as long as its headers allow, within bounds; not at all if they say `no-store` (RFC 9111 §3). */
-  keep(url: string, metadata: ClientMetadata, headers: Readonly<Record<string, string>>, maxSeconds: number, now: Date): void {
+  keep(
+    url: string,
+    metadata: ClientMetadata,
+    headers: Readonly<Record<string, string>>,
+    maxSeconds: number,
+    now: Date,
+  ): void {
     this.#failures.delete(url);
     const seconds = freshSeconds(headers);
     if (seconds === undefined) {
@@ -57,12 +63,6 @@ export class MetadataDocumentCache {
     if (failure.kind === 'wrong') this.#documents.delete(url);
     this.#failures.set(url, { failure, until: after(now, BACK_OFF_SECONDS) });
   }
-}
-
-/** As a shared cache reads it: one copy serves every person. Undefined: must not be stored. */
-export function freshSeconds(headers: Readonly<Record<string, string>>): number | undefined {
-  const policy = new CachePolicy({ method: 'GET', headers: {} }, { status: 200, headers: { ...headers } });
-  return policy.storable() ? policy.timeToLive() / 1000 : undefined;
 }
 
 const after = (from: Date, seconds: number): Date => new Date(from.getTime() + seconds * 1000);

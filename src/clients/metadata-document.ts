@@ -68,18 +68,23 @@ export function hostIsListed(id: string, hosts: readonly string[]): boolean {
  *
  * @throws DocumentWrong
  */
-export function readMetadataDocument(id: string, answer: DocumentAnswer, allowedSchemes: readonly string[]): ClientMetadata {
+export function readMetadataDocument(
+  id: string,
+  answer: DocumentAnswer,
+  allowedSchemes: readonly string[],
+): ClientMetadata {
   if (answer.status !== 200) throw new DocumentWrong(`the host answered ${answer.status}, not 200`);
   if (!JSON_TYPE.test(answer.headers['content-type']?.split(';', 1)[0]?.trim() ?? '')) {
     throw new DocumentWrong('the content type is not application/json');
   }
   const members = parseDocument(answer.body);
-  if (members['client_id'] !== id) throw new DocumentWrong('client_id in the document is not, byte for byte, the URL it was fetched from');
+  if (members['client_id'] !== id)
+    throw new DocumentWrong('client_id in the document is not, byte for byte, the URL it was fetched from');
   for (const name of ['client_secret', 'client_secret_expires_at']) {
     if (members[name] !== undefined) throw new DocumentWrong(`${name} must not stand in a public document`);
   }
   refusePrivateKeys(members['jwks']);
-  if (members['jwks_uri'] !== undefined && !/^https:\/\//.test(String(members['jwks_uri']))) {
+  if (members['jwks_uri'] !== undefined && !String(members['jwks_uri']).startsWith('https://')) {
     throw new DocumentWrong('jwks_uri must be an https URL');
   }
   try {
@@ -106,7 +111,8 @@ function refusePrivateKeys(jwks: unknown): void {
   if (!Array.isArray(keys) || !keys.every(isObject)) throw new DocumentWrong('jwks is not a JWK set');
   const isPublic = (key: Record<string, unknown>): boolean =>
     key['kty'] !== 'oct' && PRIVATE_KEY_MEMBERS.every((member) => key[member] === undefined);
-  if (!keys.every(isPublic)) throw new DocumentWrong('jwks holds a private or symmetric key: it is public now, replace it');
+  if (!keys.every(isPublic))
+    throw new DocumentWrong('jwks holds a private or symmetric key: it is public now, replace it');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -5,7 +5,13 @@ import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import type { ClientMetadata } from './client.js';
-import { DocumentWrong, documentUrlProblem, hostIsListed, MAX_DOCUMENT_BYTES, readMetadataDocument } from './metadata-document.js';
+import {
+  DocumentWrong,
+  documentUrlProblem,
+  hostIsListed,
+  MAX_DOCUMENT_BYTES,
+  readMetadataDocument,
+} from './metadata-document.js';
 import { MetadataDocumentCache, type RecentFailure } from './metadata-document-cache.js';
 
 /** So that one slow host cannot hold every outgoing request of this server. */
@@ -36,7 +42,8 @@ export class MetadataDocuments {
     const { requireHttps, allowedHosts, deniedHosts } = this.config.cimd;
     const problem = documentUrlProblem(id, { requireHttps });
     if (problem) throw refusal(id, { kind: 'wrong', problem });
-    if (hostIsListed(id, deniedHosts)) throw refusal(id, { kind: 'wrong', problem: 'the host is in cimd.denied_hosts' });
+    if (hostIsListed(id, deniedHosts))
+      throw refusal(id, { kind: 'wrong', problem: 'the host is in cimd.denied_hosts' });
     if (allowedHosts.length > 0 && !hostIsListed(id, allowedHosts)) {
       throw refusal(id, { kind: 'wrong', problem: 'the host is not in cimd.allowed_hosts' });
     }
@@ -76,7 +83,8 @@ export class MetadataDocuments {
   async #fetch(id: string): Promise<ClientMetadata> {
     const { host } = new URL(id);
     const beside = this.#hosts.get(host) ?? 0;
-    if (beside >= MAX_IN_FLIGHT_PER_HOST) throw refusal(id, { kind: 'unavailable', problem: 'too many requests to this host' });
+    if (beside >= MAX_IN_FLIGHT_PER_HOST)
+      throw refusal(id, { kind: 'unavailable', problem: 'too many requests to this host' });
     this.#hosts.set(host, beside + 1);
     try {
       const { cimd, oauth } = this.config;

@@ -75,7 +75,11 @@ function SymptomCard({ slug, symptom }: Entry): JSX.Element {
         <p class="quiet small">{`HTTP ${status} · ${symptom.see}`}</p>
       </div>
       <div class="stack">
-        <p>{causes.length === 1 ? 'The cause, and what to do:' : 'One of these is the cause. The operator sees which, under the request id.'}</p>
+        <p>
+          {causes.length === 1
+            ? 'The cause, and what to do:'
+            : 'One of these is the cause. The operator sees which, under the request id.'}
+        </p>
         <ul class="causes">
           {causes.map(({ cause, fix }) => (
             <li key={cause}>

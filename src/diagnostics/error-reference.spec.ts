@@ -6,9 +6,14 @@ import { errorCodePage, errorIndexPage } from './error-reference.page.js';
 
 const href = (path: string): string => `/tenant${path}`;
 const entriesOf = (code: string): readonly Entry[] => errorReference.get(code) ?? [];
-const page = (code: string, entries = entriesOf(code)): string => renderToString(errorCodePage(code, entries, href).body);
+const page = (code: string, entries = entriesOf(code)): string =>
+  renderToString(errorCodePage(code, entries, href).body);
 const textOf = (html: string): string =>
-  html.replace(/<[^>]*>/g, '').replaceAll('&lt;', '<').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+  html
+    .replace(/<[^>]*>/g, '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&amp;', '&');
 
 describe('the error pages', () => {
   it('hold every symptom once, under its code, with its slug as anchor', () => {
@@ -44,7 +49,9 @@ describe('the error pages', () => {
 
   it('are listed on the index, each symptom linked to its anchor', () => {
     const index = renderToString(errorIndexPage(errorReference, href).body);
-    const links = [...errorReference].flatMap(([code, entries]) => entries.map(({ slug }) => `href="/tenant/errors/${code}#${slug}"`));
+    const links = [...errorReference].flatMap(([code, entries]) =>
+      entries.map(({ slug }) => `href="/tenant/errors/${code}#${slug}"`),
+    );
     expect(links.filter((link) => !index.includes(link))).toEqual([]);
   });
 });

@@ -32,7 +32,9 @@ describe('the account page', () => {
     expect(text()).toContain('Note Taker at Notes');
     expect(html()).toContain('<code>notes:read</code>');
     expect(text()).toContain('Since 4 March 2030');
-    expect(text({ apps: [{ ...app, lastUsedAt: new Date('2030-05-06T00:00:00Z') }] })).toContain('last used 6 May 2030');
+    expect(text({ apps: [{ ...app, lastUsedAt: new Date('2030-05-06T00:00:00Z') }] })).toContain(
+      'last used 6 May 2030',
+    );
     expect(text({ apps: [] })).toContain('No application has access.');
   });
 

@@ -162,7 +162,13 @@ function PasswordForm({ csrf, href, passwordProblem, user }: AccountPageProps): 
       <PostForm action={href('/account/password')} hidden={{ csrf: csrf.account }} class="stack">
         {/* For password managers: whose password this is. */}
         <input type="email" autocomplete="username" value={user.email} readonly hidden />
-        <Field label="Current password" name="current" type="password" autocomplete="current-password" errorId={errorId} />
+        <Field
+          label="Current password"
+          name="current"
+          type="password"
+          autocomplete="current-password"
+          errorId={errorId}
+        />
         <Field
           label="New password"
           name="new"
@@ -183,5 +189,9 @@ function PasswordForm({ csrf, href, passwordProblem, user }: AccountPageProps): 
 
 function Day({ date }: { date: Date }): JSX.Element {
   const iso = date.toISOString();
-  return <time dateTime={iso}>{date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}</time>;
+  return (
+    <time dateTime={iso}>
+      {date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}
+    </time>
+  );
 }

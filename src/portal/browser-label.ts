@@ -13,5 +13,7 @@ const systems = ['iPhone', 'iPad', 'Android', 'Windows', 'Mac OS', 'CrOS', 'Linu
 export function browserLabel(userAgent: string): string {
   const browser = browsers.find(([token]) => userAgent.includes(`${token}/`))?.[1] ?? 'Unknown browser';
   const system = systems.find((name) => userAgent.includes(name));
-  return system === undefined ? browser : `${browser} on ${system === 'CrOS' ? 'ChromeOS' : system.replace('Mac OS', 'Mac')}`;
+  return system === undefined
+    ? browser
+    : `${browser} on ${system === 'CrOS' ? 'ChromeOS' : system.replace('Mac OS', 'Mac')}`;
 }

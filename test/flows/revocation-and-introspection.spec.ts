@@ -101,7 +101,12 @@ describe('introspecting', () => {
   it('[7662.1] is refused to public and unknown clients, with one public text', async () => {
     const { tokens } = await tokensOf(await aWatchedFlow());
     for (const caller of [await aClient(app), { id: 'nobody', redirectUri: '' }, { ...server, secret: 'wrong' }]) {
-      const { status, body, headers } = await postForm(app, '/oauth/introspect', { token: tokens.access_token }, caller);
+      const { status, body, headers } = await postForm(
+        app,
+        '/oauth/introspect',
+        { token: tokens.access_token },
+        caller,
+      );
       expect([status, body.error, body.error_description]).toEqual([
         401,
         'invalid_client',

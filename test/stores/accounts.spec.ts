@@ -46,9 +46,18 @@ const hashing = new CountedHashing();
 
 beforeAll(async () => {
   fresh = await freshDatabase();
-  const config = loadConfig({ env: { AUTHPLANE_SESSION_SECRET: 'a-session-secret-of-enough-characters' }, cwd: '/nowhere' });
-  const imports = [ConfigModule.of(config), ClockModule.of(clock), PostgresModule.of(fresh.connection, { maxConns: 10 })];
-  module = await Test.createTestingModule({ imports: [...imports, EphemeralModule, HttpModule, AuditModule, AccountsModule] })
+  const config = loadConfig({
+    env: { AUTHPLANE_SESSION_SECRET: 'a-session-secret-of-enough-characters' },
+    cwd: '/nowhere',
+  });
+  const imports = [
+    ConfigModule.of(config),
+    ClockModule.of(clock),
+    PostgresModule.of(fresh.connection, { maxConns: 10 }),
+  ];
+  module = await Test.createTestingModule({
+    imports: [...imports, EphemeralModule, HttpModule, AuditModule, AccountsModule],
+  })
     .overrideProvider(PasswordHashing)
     .useValue(hashing)
     .compile();
@@ -75,7 +84,8 @@ function aBrowser(): { req: Request; res: Response } {
 const aUser = (email = 'ada@example.org'): Promise<User> => users.create({ email, name: 'Ada', password: PASSWORD });
 const count = async (table: string): Promise<number> =>
   Number((await database.query<{ count: string }>(`select count(*) from ${table}`))[0]?.count);
-const facts = () => database.query<{ action: string; detail: unknown }>('select action, detail from audit_events order by id');
+const facts = () =>
+  database.query<{ action: string; detail: unknown }>('select action, detail from audit_events order by id');
 
 /** Until a statement on this database stands behind another's lock. */
 async function somebodyWaits(): Promise<void> {
@@ -92,7 +102,13 @@ async function signedIn(user: User): Promise<ReturnType<typeof aBrowser>> {
 describe('users', () => {
   it('are created active, under the one spelling of their address, with the fact beside them', async () => {
     const user = await users.create({ email: ' Ada@Example.ORG ', name: 'Ada', password: PASSWORD });
-    expect(user).toMatchObject({ email: 'ada@example.org', role: 'user', status: 'active', provider: 'local', version: 1 });
+    expect(user).toMatchObject({
+      email: 'ada@example.org',
+      role: 'user',
+      status: 'active',
+      provider: 'local',
+      version: 1,
+    });
     expect(await users.find(user.id)).toEqual(user);
     expect(await facts()).toEqual([{ action: 'user.created', detail: { user: user.id } }]);
   });

@@ -34,15 +34,19 @@ describe('20 callers at once', () => {
     const answers = await Promise.all(codes.map((code) => Promise.all(times(CALLERS, () => redeem(code)))));
     expect(answers.map((all) => all.filter(({ status }) => status === 200).length)).toEqual(times(CODES, () => 1));
     const refused = answers.flat().filter(({ status }) => status !== 200);
-    expect(new Set(refused.map(({ status, body }) => `${status} ${body.error}`))).toEqual(new Set(['400 invalid_grant']));
-    const [{ issued }] = await app.sql<{ issued: number }>(
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.error}`))).toEqual(
+      new Set(['400 invalid_grant']),
+    );
+    const [{ issued }] = (await app.sql<{ issued: number }>(
       `select count(*)::int as issued from issuances where grant_type = 'authorization_code'`,
-    ) as [{ issued: number }];
+    )) as [{ issued: number }];
     expect(issued).toBe(CODES);
   });
 
   it('[B10] spend each of 50 refresh tokens exactly once, and then their families are over', async () => {
-    const tokens = await Promise.all((await manyCodes()).map(async (code) => (await redeem(code)).body.refresh_token as string));
+    const tokens = await Promise.all(
+      (await manyCodes()).map(async (code) => (await redeem(code)).body.refresh_token as string),
+    );
     const answers = await Promise.all(tokens.map((token) => Promise.all(times(CALLERS, () => refresh(flow, token)))));
     expect(answers.map((all) => all.filter(({ status }) => status === 200).length)).toEqual(times(CODES, () => 1));
     const successors = answers.map((all) => all.find(({ status }) => status === 200)!.body.refresh_token as string);

@@ -13,7 +13,14 @@ export interface ErrorPageProps {
 }
 
 /** What a person sees when a request cannot be answered. It never leads back to an application that was not verified. */
-export function ErrorPage({ status, title, description, errorUri, requestId, retryAfterSeconds }: ErrorPageProps): JSX.Element {
+export function ErrorPage({
+  status,
+  title,
+  description,
+  errorUri,
+  requestId,
+  retryAfterSeconds,
+}: ErrorPageProps): JSX.Element {
   return (
     <Card labelledBy="title">
       <h1 id="title">{title ?? titleOf(status)}</h1>
@@ -49,6 +56,7 @@ function sentence(text: string): string {
 
 /** A waiting time that nobody has to convert: `40 seconds`, `15 minutes`. */
 export function inWords(seconds: number): string {
-  const [count, unit] = seconds < 60 ? [Math.max(1, Math.ceil(seconds)), 'second'] : [Math.ceil(seconds / 60), 'minute'];
+  const [count, unit] =
+    seconds < 60 ? [Math.max(1, Math.ceil(seconds)), 'second'] : [Math.ceil(seconds / 60), 'minute'];
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }

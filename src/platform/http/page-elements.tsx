@@ -92,7 +92,9 @@ export function PostForm(props: {
 }): JSX.Element {
   return (
     <form method="post" action={props.action} class={props.class}>
-      {Object.entries(props.hidden).map(([name, value]) => value !== undefined && <input type="hidden" name={name} value={value} key={name} />)}
+      {Object.entries(props.hidden).map(
+        ([name, value]) => value !== undefined && <input type="hidden" name={name} value={value} key={name} />,
+      )}
       {props.children}
     </form>
   );

@@ -10,7 +10,8 @@ const HEX_COLOUR = /^#?([0-9a-f]{3}|[0-9a-f]{6})$/i;
  */
 export function pageStyle(accent = DEFAULT_ACCENT): string {
   const digits = HEX_COLOUR.exec(accent)?.[1];
-  const colour = digits === undefined ? DEFAULT_ACCENT : `#${digits.length === 3 ? digits.replace(/./g, '$&$&') : digits}`;
+  const colour =
+    digits === undefined ? DEFAULT_ACCENT : `#${digits.length === 3 ? digits.replace(/./g, '$&$&') : digits}`;
   return `:root{--accent:${colour};--on-accent:${readableOn(colour)}}${SHEET}`.replace(/\s*\n\s*/g, '');
 }
 
@@ -108,6 +109,7 @@ legend{padding:0;font-weight:600;margin-bottom:.5rem}
 @media (min-width:34rem){.rows>li{grid-template-columns:1fr auto;align-items:center}}
 .rows form{display:flex}
 .tags{display:flex;flex-wrap:wrap;gap:.375rem}
+.tags:empty{display:none}
 .split{display:flex;flex-wrap:wrap;gap:.75rem 1rem;align-items:center;justify-content:space-between}
 .symptom{scroll-margin-top:1rem}
 .symptom:target{border-color:var(--edge);box-shadow:0 0 0 1px var(--edge)}

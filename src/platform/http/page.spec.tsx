@@ -89,12 +89,21 @@ describe('a page', () => {
     const remote = sent(hello, { AUTHPLANE_PAGES_LOGO_URL: 'https://cdn.example.com/a/logo.svg' });
     expect(remote.headers['Content-Security-Policy']).toContain('img-src https://cdn.example.com;');
     expect(remote.html).toContain('<img src="https://cdn.example.com/a/logo.svg" alt/>');
-    expect(sent(hello, { AUTHPLANE_PAGES_LOGO_URL: '/logo.svg' }).headers['Content-Security-Policy']).toContain("img-src 'self';");
+    expect(sent(hello, { AUTHPLANE_PAGES_LOGO_URL: '/logo.svg' }).headers['Content-Security-Policy']).toContain(
+      "img-src 'self';",
+    );
   });
 
   it('escapes what others named', () => {
     const evil = `"'><script>alert(1)</script>`;
-    const page = { title: evil, body: <PostForm action={evil} hidden={{ [`csrf`]: evil }}>{evil}</PostForm> };
+    const page = {
+      title: evil,
+      body: (
+        <PostForm action={evil} hidden={{ [`csrf`]: evil }}>
+          {evil}
+        </PostForm>
+      ),
+    };
     const { html } = sent(page, { AUTHPLANE_PAGES_NAME: evil });
     expect(html).not.toContain('<script>');
     expect(html).toContain(`<form method="post" action="&quot;'>&lt;script>alert(1)&lt;/script>">`);
@@ -122,7 +131,11 @@ describe('Pages', () => {
   it('redirects by 303, which never repeats a posted password', () => {
     const { res, answer } = recorder();
     pagesOf().seeOther(res, '/account', { done: 'ended' });
-    expect(answer).toMatchObject({ status: 303, location: '/account?done=ended', headers: { 'Cache-Control': 'no-store' } });
+    expect(answer).toMatchObject({
+      status: 303,
+      location: '/account?done=ended',
+      headers: { 'Cache-Control': 'no-store' },
+    });
   });
 });
 
@@ -139,18 +152,24 @@ describe('the style', () => {
     ['good', 'good-soft'],
   ] as const;
 
-  it.each(['light', 'dark'])('reads well in %s: every text colour has a contrast of 4.5:1 (WCAG 2.2 §1.4.3)', (scheme) => {
-    const colours = coloursOf(scheme);
-    const tooFaint = pairs.filter(([text, ground]) => contrast(colours[text] ?? '', colours[ground] ?? '') < 4.5);
-    expect(tooFaint).toEqual([]);
-  });
+  it.each(['light', 'dark'])(
+    'reads well in %s: every text colour has a contrast of 4.5:1 (WCAG 2.2 §1.4.3)',
+    (scheme) => {
+      const colours = coloursOf(scheme);
+      const tooFaint = pairs.filter(([text, ground]) => contrast(colours[text] ?? '', colours[ground] ?? '') < 4.5);
+      expect(tooFaint).toEqual([]);
+    },
+  );
 
-  it.each(['light', 'dark'])('shows in %s where a field begins and what has the focus, by 3:1 (WCAG 2.2 §1.4.11)', (scheme) => {
-    const colours = coloursOf(scheme);
-    for (const line of ['edge', 'focus']) {
-      expect(contrast(colours[line] ?? '', colours['card'] ?? '')).toBeGreaterThanOrEqual(3);
-    }
-  });
+  it.each(['light', 'dark'])(
+    'shows in %s where a field begins and what has the focus, by 3:1 (WCAG 2.2 §1.4.11)',
+    (scheme) => {
+      const colours = coloursOf(scheme);
+      for (const line of ['edge', 'focus']) {
+        expect(contrast(colours[line] ?? '', colours['card'] ?? '')).toBeGreaterThanOrEqual(3);
+      }
+    },
+  );
 
   it.each(['#ffcc00', '#0b57d0', '#fff', '777777', '#000000'])('puts a readable text on the accent %s', (accent) => {
     const [, colour = '', onColour = ''] = /--accent:(#\w{6});--on-accent:(#\w{6})/.exec(pageStyle(accent)) ?? [];
@@ -172,7 +191,9 @@ describe('elements', () => {
   const html = (body: Page['body']): string => sent({ title: 't', body }).html;
 
   it('ties a label, a hint and the error to a field', () => {
-    const field = html(<Field label="Password" name="password" type="password" autocomplete="off" hint="Long" errorId="problem" />);
+    const field = html(
+      <Field label="Password" name="password" type="password" autocomplete="off" hint="Long" errorId="problem" />,
+    );
     expect(field).toContain('<label for="password">Password</label>');
     expect(field).toMatch(/<input id="password" [^>]*aria-invalid="true" aria-describedby="problem password-hint"/);
     expect(field).toContain('id="password-hint"');
@@ -216,7 +237,14 @@ describe('the error page', () => {
   });
 
   it('counts time as people do', () => {
-    expect([0, 1, 59, 60, 61, 900].map(inWords)).toEqual(['1 second', '1 second', '59 seconds', '1 minute', '2 minutes', '15 minutes']);
+    expect([0, 1, 59, 60, 61, 900].map(inWords)).toEqual([
+      '1 second',
+      '1 second',
+      '59 seconds',
+      '1 minute',
+      '2 minutes',
+      '15 minutes',
+    ]);
   });
 });
 
@@ -224,12 +252,14 @@ function coloursOf(scheme: string): Record<string, string> {
   const style = pageStyle();
   const dark = /@media \(prefers-color-scheme:dark\)\{:root\{(.*?)\}\}/.exec(style)?.[1] ?? '';
   const light = style.replace(dark, '');
-  return Object.fromEntries([...(scheme === 'dark' ? dark : light).matchAll(/--([\w-]+):(#\w{6})/g)].map(([, name, value]) => [name, value]));
+  return Object.fromEntries(
+    [...(scheme === 'dark' ? dark : light).matchAll(/--([\w-]+):(#\w{6})/g)].map(([, name, value]) => [name, value]),
+  );
 }
 
 /** WCAG 2.2, "contrast ratio". */
 function contrast(one: string, other: string): number {
-  const [low = 0, high = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  const [low = 0, high = 0] = [luminance(one), luminance(other)].toSorted((a, b) => a - b);
   return (high + 0.05) / (low + 0.05);
 }
 

@@ -1,0 +1,48 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import { catchError, type Observable } from 'rxjs';
+import { OAuthError } from '#libs/oauth';
+import { PasswordUnfit } from '../accounts/password-hashing.js';
+import { EmailTaken } from '../accounts/users.js';
+import {
+  ClientDescribedByDocument,
+  ClientExists,
+  ClientHasNoSecret,
+  ClientNotFound,
+  ClientRevoked,
+} from '../clients/client-errors.js';
+import { ResourceInvalid, ResourceNotFound, ResourceTaken } from '../resources/resource-registry.js';
+import { conflict, invalidRequest, notFound, Problem } from './problem.js';
+
+/** What the logic throws when it refuses, and how that reads on the operator's API. */
+const problems: readonly [thrown: abstract new (...args: never[]) => Error, problem: (message: string) => Problem][] = [
+  [ClientNotFound, () => notFound('client')],
+  [ClientExists, (message) => conflict('client_exists', message)],
+  [ClientRevoked, (message) => conflict('client_revoked', message)],
+  [ClientHasNoSecret, (message) => conflict('client_has_no_secret', message)],
+  [ClientDescribedByDocument, (message) => conflict('client_described_by_document', message)],
+  [ResourceNotFound, () => notFound('resource')],
+  [ResourceInvalid, (message) => invalidRequest(message)],
+  [ResourceTaken, (message) => conflict('resource_exists', message)],
+  [EmailTaken, (message) => conflict('user_exists', message)],
+  [PasswordUnfit, (message) => invalidRequest(message)],
+];
+
+/** Turns refusals of the logic into problems. Whatever else is thrown goes on to the filter. */
+@Injectable()
+export class DomainProblems implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return next.handle().pipe(
+      catchError((error: unknown) => {
+        throw problemOf(error) ?? error;
+      }),
+    );
+  }
+}
+
+function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof OAuthError) {
+    return error.status < 500 ? new Problem(error.status, error.code, error.description) : undefined;
+  }
+  const [, toProblem] = problems.find(([thrown]) => error instanceof thrown) ?? [];
+  return toProblem?.((error as Error).message);
+}

@@ -1,0 +1,58 @@
+import { Body, Delete, Get, HttpCode, Param, Patch, Post } from '@nestjs/common';
+import { ResourceRegistry } from '../resources/resource-registry.js';
+import { readPage, pageOf } from './list.dto.js';
+import { OperatorController } from './operator-controller.js';
+import { UuidOf } from './path-id.js';
+import { notFound } from './problem.js';
+import { QueryParameters } from './query-parameters.js';
+import {
+  CreateResource,
+  DeleteResource,
+  ListResources,
+  toChange,
+  toDraft,
+  toResourceView,
+  UpdateResource,
+} from './resource.dto.js';
+
+const ResourceId = (): ParameterDecorator => Param('id', new UuidOf('resource'));
+
+@OperatorController('resources')
+export class ResourcesController {
+  constructor(private readonly registry: ResourceRegistry) {}
+
+  /** There are few resources, so that all of them are read and the page is cut out here. */
+  @Get()
+  async list(@QueryParameters() query: ListResources): Promise<object> {
+    const { slug, backend_kind: kind, cursor = '', offset = 0 } = query;
+    const all = (await this.registry.list()).filter(
+      (resource) =>
+        resource.id > cursor && (!slug || resource.slug === slug) && (!kind || resource.backendKind === kind),
+    );
+    const { rows, nextCursor } = await readPage(query, async (limit) => all.slice(offset, offset + limit));
+    return pageOf('resources', rows.map(toResourceView), nextCursor);
+  }
+
+  @Post()
+  async create(@Body() dto: CreateResource): Promise<object> {
+    return toResourceView(await this.registry.create(toDraft(dto)));
+  }
+
+  @Get(':id')
+  async get(@ResourceId() id: string): Promise<object> {
+    const resource = (await this.registry.list()).find((candidate) => candidate.id === id);
+    if (!resource) throw notFound('resource');
+    return toResourceView(resource);
+  }
+
+  @Patch(':id')
+  async update(@ResourceId() id: string, @Body() dto: UpdateResource): Promise<object> {
+    return toResourceView(await this.registry.patch(id, toChange(dto)));
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  async delete(@ResourceId() id: string, @QueryParameters() _query: DeleteResource): Promise<void> {
+    await this.registry.remove(id);
+  }
+}

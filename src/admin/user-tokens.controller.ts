@@ -1,0 +1,46 @@
+import { Delete, Get } from '@nestjs/common';
+import { BrowserSessions } from '../accounts/browser-sessions.js';
+import { Users } from '../accounts/users.js';
+import { Consents } from '../consents/consents.js';
+import { Issuances } from '../tokens/issuances.js';
+import { toConsentView } from './consent.dto.js';
+import { OperatorController } from './operator-controller.js';
+import { UserId } from './path-id.js';
+import { notFound } from './problem.js';
+import { QueryParameters } from './query-parameters.js';
+import { ListOfTokens, toFamilyView } from './token.dto.js';
+
+/** What applications have from one person. */
+@OperatorController('users/:id')
+export class UserTokensController {
+  constructor(
+    private readonly users: Users,
+    private readonly sessions: BrowserSessions,
+    private readonly issuances: Issuances,
+    private readonly consents: Consents,
+  ) {}
+
+  @Get('tokens')
+  async tokens(@UserId() id: string, @QueryParameters() { limit, offset }: ListOfTokens): Promise<object> {
+    await this.#requireUser(id);
+    return { tokens: (await this.issuances.families({ userId: id }, limit, offset)).map(toFamilyView) };
+  }
+
+  /** Force logout: the browser sessions go first, since an application could get new tokens through them. */
+  @Delete('tokens')
+  async forceLogout(@UserId() id: string): Promise<object> {
+    await this.#requireUser(id);
+    await this.sessions.endAll(id);
+    return { revoked: await this.issuances.revokeFamiliesOfUser(id) };
+  }
+
+  @Get('grants')
+  async grants(@UserId() id: string): Promise<object> {
+    await this.#requireUser(id);
+    return { consent_grants: (await this.consents.historyOfUser(id)).map(toConsentView), broker_grants: [] };
+  }
+
+  async #requireUser(id: string): Promise<void> {
+    if (!(await this.users.find(id))) throw notFound('user');
+  }
+}

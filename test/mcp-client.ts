@@ -147,22 +147,18 @@ export interface Connection {
   readonly transport: StreamableHTTPClientTransport;
 }
 
-export interface ConnectOptions extends BrowserAnswer {
+interface FetchOption {
+  readonly fetch?: FetchLike | undefined;
+}
+
+export interface ConnectOptions extends BrowserAnswer, FetchOption {
   readonly provider: InMemoryClient;
   readonly callback: CallbackReceiver;
-  readonly fetch?: FetchLike;
 }
 
 /** Connects with what the provider has; throws the SDK's UnauthorizedError when a person must be asked first. */
-export async function connect(
-  mcpUrl: string,
-  provider: InMemoryClient,
-  options: { fetch?: FetchLike } = {},
-): Promise<Connection> {
-  const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: provider, ...options });
-  const client = new Client({ name: 'authplane-tests', version: '1.0.0' });
-  await client.connect(transport);
-  return { client, transport };
+export function connect(mcpUrl: string, provider: InMemoryClient, options: FetchOption = {}): Promise<Connection> {
+  return prepare(mcpUrl, provider, options).open();
 }
 
 /**
@@ -172,17 +168,41 @@ export async function connect(
  */
 export async function connectWithBrowser(page: Page, mcpUrl: string, options: ConnectOptions): Promise<Connection> {
   const { provider, fetch } = options;
-  const transportOptions = { authProvider: provider, ...(fetch && { fetch }) };
-  const asking = new StreamableHTTPClientTransport(new URL(mcpUrl), transportOptions);
+  const asking = prepare(mcpUrl, provider, { fetch });
   try {
-    const client = new Client({ name: 'authplane-tests', version: '1.0.0' });
-    await client.connect(asking);
-    return { client, transport: asking };
+    return await asking.open();
   } catch (error) {
     if (!(error instanceof UnauthorizedError)) throw error;
   }
-  await finishInBrowser(page, asking, options);
-  return connect(mcpUrl, provider, fetch ? { fetch } : {});
+  await finishInBrowser(page, asking.transport, options);
+  return connect(mcpUrl, provider, { fetch });
+}
+
+/**
+ * The SDK's client asks for a stream of events behind the back of whoever connects. `open()` waits for the answer to that, so
+ * that a test which then moves the clock has no second request under way that refreshes as well.
+ */
+function prepare(
+  mcpUrl: string,
+  provider: InMemoryClient,
+  options: FetchOption,
+): Connection & { open(): Promise<Connection> } {
+  const { fetch: send = fetch } = options;
+  let streamAnswered = (): void => undefined;
+  const streamAnswer = new Promise<void>((resolve) => (streamAnswered = resolve));
+  const watched: FetchLike = async (url, init) => {
+    const response = await send(url, init);
+    if (init?.method === 'GET' && String(url) === mcpUrl) streamAnswered();
+    return response;
+  };
+  const transport = new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: provider, fetch: watched });
+  const client = new Client({ name: 'authplane-tests', version: '1.0.0' });
+  const open = async () => {
+    await client.connect(transport);
+    await streamAnswer;
+    return { client, transport };
+  };
+  return { client, transport, open };
 }
 
 /** Goes to the newest authorization URL of the provider and exchanges the code: the first time, and for a step-up after a 403. */

@@ -122,7 +122,7 @@ const FIND = `
   where s.id = $1 and s.expires_at > $2 and u.status = 'active'`;
 
 const END = `
-  with ended as (delete from sessions where (user_id = $1 or true) and id = $2 returning id),
+  with ended as (delete from sessions where user_id = $1 and id = $2 returning id),
     recorded as (${insertAudit('$3', 'exists (select from ended)')})
   select id from ended`;
 

@@ -41,9 +41,7 @@ export class ClientsController {
 
   @Get(':id')
   async get(@ClientId() id: string): Promise<object> {
-    const client = await this.clients.stored(id);
-    if (!client) throw notFound('client');
-    return toClientView(client);
+    return toClientView(await this.#stored(id));
   }
 
   @Patch(':id')
@@ -55,6 +53,7 @@ export class ClientsController {
   @Delete(':id')
   @HttpCode(204)
   async delete(@ClientId() id: string, @QueryParameters() { force }: DeleteQuery): Promise<void> {
+    await this.#stored(id);
     if (force !== 'true') await this.liveTokens.refuseWhileAny('client', { clientId: id });
     await this.clients.delete(id, { force: force === 'true' });
   }
@@ -81,6 +80,12 @@ export class ClientsController {
   @Patch(':id/revoke')
   revoke(@ClientId() id: string): Promise<object> {
     return this.clients.revoke(id).then(toStatus);
+  }
+
+  async #stored(id: string): Promise<Client> {
+    const client = await this.clients.stored(id);
+    if (!client) throw notFound('client');
+    return client;
   }
 }
 

@@ -42,6 +42,7 @@ export class UsersController {
   @Delete(':id')
   @HttpCode(204)
   async delete(@UserId() id: string, @QueryParameters() { force }: DeleteQuery): Promise<void> {
+    await found(this.users.find(id));
     if (force !== 'true') await this.liveTokens.refuseWhileAny('user', { userId: id });
     if (!(await this.users.delete(id))) throw notFound('user');
   }

@@ -63,7 +63,7 @@ describe('the consent page', () => {
     expect(text({ client: { ...props.client, agent: true } })).toContain('AI agent');
   });
 
-  it('[A15] gives every scope a labelled tick box of its own name, ticked as asked, with its description', () => {
+  it('gives every scope a labelled tick box of its own name, ticked as asked, with its description', () => {
     const page = html();
     expect(page).toMatch(/<label><input type="checkbox" name="scope:notes:read" value="on" checked\/>/);
     expect(page).toMatch(/<label><input type="checkbox" name="scope:notes:write" value="on"\/>/);

@@ -60,6 +60,14 @@ describe('a stolen session cookie', () => {
     expect((await account(browser)).status).toBe(200);
   });
 
+  it('is worth nothing after the password was changed in another browser', async () => {
+    const elsewhere = await signedIn(victim);
+    const fields = { current: victim.password, new: 'a new and longer password', again: 'a new and longer password' };
+    await elsewhere.post(url('/account/password'), { ...(await account(elsewhere)).form('current'), ...fields });
+    expect((await account(thief)).location).toBe(url('/login'));
+    expect((await account(browser)).location).toBe(url('/login'));
+  });
+
   it('is worth nothing after the account was disabled, and stays so when it is enabled again', async () => {
     await app.admin('PATCH', `/admin/users/${victim.id}/disable`);
     expect((await account(thief)).location).toBe(url('/login'));

@@ -14,7 +14,7 @@ import {
 import { startTestApp, type TestApp } from '../app.js';
 import { startExample, type RunningExample } from '../example-server.js';
 import { connectWithBrowser, InMemoryClient, startCallbackReceiver, type CallbackReceiver } from '../mcp-client.js';
-import { localCertificate } from '../tls.js';
+import { trustedCertificate } from '../tls.js';
 import { closeBrowser, withPage } from './chromium.js';
 
 let app: TestApp;
@@ -52,7 +52,7 @@ afterAll(async () => {
 
 /** The client's metadata document on an https host of its own. */
 function publishDocument(redirectUrl: string): Promise<Server> {
-  const { key, cert } = localCertificate();
+  const { key, cert } = trustedCertificate();
   const https = createServer({ key, cert }, (req, res) => {
     const url = `https://${req.headers.host}/client.json`;
     res.setHeader('Content-Type', 'application/json').end(

@@ -249,6 +249,7 @@ describe('an operator takes a client away', () => {
     expect((await app.admin('DELETE', `/admin/clients/${flow.client.id}?force=true`)).status).toBe(204);
     expect((await app.admin('GET', `/admin/clients/${flow.client.id}`)).status).toBe(404);
     expect((await refresh(flow, tokens.refresh_token)).body.error).toBe('invalid_client');
+    expect((await app.admin('DELETE', `/admin/clients/${flow.client.id}`)).status).toBe(404);
   });
 
   it('without force when its tokens were revoked before', async () => {

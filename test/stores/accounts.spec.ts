@@ -311,6 +311,13 @@ describe('a browser session', () => {
     expect(await sessions.start(req, res, user)).toBe(false);
   });
 
+  it('is nobody’s while its user is not active, also where its row is still there', async () => {
+    const user = await aUser();
+    const { req } = await signedIn(user);
+    await database.query("update users set status = 'disabled' where id = $1", [user.id]);
+    expect(await sessions.current(req)).toBeUndefined();
+  });
+
   it('is listed newest first, and ended one by one or all but this', async () => {
     const [ada, grace] = [await aUser(), await aUser('grace@example.org')];
     const [one, two, three] = [await signedIn(ada), await signedIn(ada), await signedIn(ada)];

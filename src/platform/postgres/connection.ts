@@ -33,8 +33,12 @@ export function poolConfig(connection: PostgresConnection, size: PoolSize = {}):
     min: size.minConns ?? 5,
     connectionTimeoutMillis: CONNECT_MILLIS,
     query_timeout: PATIENCE_MILLIS,
-    // The server gives up a little earlier than we do, so that a statement we no longer wait for cannot commit later.
-    onConnect: (client) => client.query(`set statement_timeout = ${PATIENCE_MILLIS - 100}`),
+    onConnect: (client) => {
+      // The query in flight fails and tells; the event alone, unheard while the connection is lent out, would end the process.
+      client.on('error', () => {});
+      // The server gives up a little earlier than we do, so that a statement we no longer wait for cannot commit later.
+      return client.query(`set statement_timeout = ${PATIENCE_MILLIS - 100}`);
+    },
   };
 }
 

@@ -1,0 +1,396 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../app.js';
+import { aClient, aResource, audited, aUser } from '../builders.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startTestApp();
+});
+afterAll(() => app?.close());
+
+interface RawAnswer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: any;
+}
+
+/** A request as it is written, without what fetch corrects or forbids. */
+function raw(
+  path: string,
+  {
+    method = 'GET',
+    headers = {},
+    body = '',
+    port = Number(new URL(app.adminUrl).port),
+  }: {
+    method?: string;
+    headers?: Record<string, string>;
+    body?: string;
+    port?: number;
+  } = {},
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (answer) => {
+      let text = '';
+      answer.setEncoding('utf8').on('data', (part: string) => (text += part));
+      answer.on('end', () => {
+        const isJson = /json/.test(answer.headers['content-type'] ?? '');
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: isJson ? JSON.parse(text) : text });
+      });
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
+
+const bearer = (key: string): Record<string, string> => ({ authorization: `Bearer ${key}` });
+const authorized = (): Record<string, string> => bearer(app.adminKey);
+const routes: [method: string, path: string][] = [
+  ['POST', '/admin/auth/verify'],
+  ['GET', '/admin/stats'],
+  ['GET', '/admin/system/status'],
+  ['GET', '/admin/system/config'],
+  ['GET', '/admin/audit'],
+  ['GET', '/admin/clients'],
+  ['POST', '/admin/clients'],
+  ['GET', '/admin/clients/x'],
+  ['PATCH', '/admin/clients/x'],
+  ['DELETE', '/admin/clients/x'],
+  ['POST', '/admin/clients/x/rotate-secret'],
+  ['PATCH', '/admin/clients/x/suspend'],
+  ['PATCH', '/admin/clients/x/reactivate'],
+  ['PATCH', '/admin/clients/x/revoke'],
+  ['GET', '/admin/tokens'],
+  ['DELETE', '/admin/tokens/x'],
+  ['GET', '/admin/users'],
+  ['POST', '/admin/users'],
+  ['GET', '/admin/users/x'],
+  ['PATCH', '/admin/users/x'],
+  ['DELETE', '/admin/users/x'],
+  ['PATCH', '/admin/users/x/disable'],
+  ['PATCH', '/admin/users/x/enable'],
+  ['PUT', '/admin/users/x/password'],
+  ['GET', '/admin/users/x/tokens'],
+  ['DELETE', '/admin/users/x/tokens'],
+  ['GET', '/admin/users/x/grants'],
+  ['DELETE', '/admin/grants/consent/x'],
+  ['GET', '/admin/issuances'],
+  ['GET', '/admin/issuances/x'],
+  ['DELETE', '/admin/issuances/x'],
+  ['GET', '/admin/resources'],
+  ['POST', '/admin/resources'],
+  ['GET', '/admin/resources/x'],
+  ['PATCH', '/admin/resources/x'],
+  ['DELETE', '/admin/resources/x'],
+  ['GET', '/admin/resources/x/policy/exchange/allowed-clients'],
+  ['POST', '/admin/resources/x/policy/exchange/allowed-clients'],
+  ['DELETE', '/admin/resources/x/policy/exchange/allowed-clients/y'],
+  ['GET', '/admin/resources/x/policy/runtime/client-ids'],
+  ['POST', '/admin/resources/x/policy/runtime/client-ids'],
+  ['DELETE', '/admin/resources/x/policy/runtime/client-ids/y'],
+  ['GET', '/admin/resources/x/policy/connect/allowed-return-urls'],
+  ['POST', '/admin/resources/x/policy/connect/allowed-return-urls'],
+  ['DELETE', '/admin/resources/x/policy/connect/allowed-return-urls'],
+  ['GET', '/admin/keys'],
+  ['POST', '/admin/keys/rotate'],
+  ['DELETE', '/admin/keys/x'],
+  ['GET', '/admin/settings/dcr'],
+  ['PATCH', '/admin/settings/dcr'],
+];
+
+describe('whoever has no admin key', () => {
+  it.each(routes)('is refused %s %s before anything is looked at', async (method, path) => {
+    const { status, headers, body } = await raw(path, { method });
+    expect([status, body.code]).toEqual([401, 'invalid_admin_key']);
+    expect(headers['www-authenticate']).toMatch(/^Bearer /);
+    expect(headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(headers['cache-control']).toBe('no-store');
+  });
+
+  it.each(routes)('does not even find %s %s on the public listener, with the right key', async (method, path) => {
+    const { status } = await raw(path, { method, headers: authorized(), port: Number(new URL(app.url).port) });
+    expect(status).toBe(404);
+  });
+
+  it.each<
+    [
+      how: string,
+      path: (key: string) => string,
+      headers: (key: string) => Record<string, string>,
+      body?: (key: string) => string,
+    ]
+  >([
+    ['in the query', (key) => `/admin/stats?api_key=${key}&access_token=${key}`, () => ({})],
+    [
+      'as Basic',
+      () => '/admin/stats',
+      (key) => ({ authorization: `Basic ${Buffer.from(`admin:${key}`).toString('base64')}` }),
+    ],
+    ['without a scheme', () => '/admin/stats', (key) => ({ authorization: key })],
+    ['in another header', () => '/admin/stats', (key) => ({ 'x-api-key': key })],
+    ['in a cookie', () => '/admin/stats', (key) => ({ cookie: `admin_key=${key}` })],
+  ])('cannot give the right key %s', async (_, path, headers) => {
+    expect((await raw(path(app.adminKey), { headers: headers(app.adminKey) })).status).toBe(401);
+  });
+
+  it('is not let in by a body that could not even be parsed', async () => {
+    const { status } = await raw('/admin/clients', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ client_name: 'x' }),
+    });
+    expect(status).toBe(401);
+  });
+});
+
+describe('whoever guesses admin keys', () => {
+  let guessed: TestApp;
+  beforeAll(async () => {
+    guessed = await startTestApp();
+  });
+  afterAll(() => guessed?.close());
+
+  it('is locked out after 20 wrong ones, which the audit knows and which hold no key', async () => {
+    const at = Number(new URL(guessed.adminUrl).port);
+    const guess = (key: string) => raw('/admin/stats', { headers: bearer(key), port: at });
+    const near = [`${guessed.adminKey}x`, guessed.adminKey.slice(1), guessed.adminKey.toUpperCase()];
+    for (let index = 0; index < 20; index++) {
+      const { status, body } = await guess(near[index] ?? `guess-${index}`);
+      expect([status, body.code]).toEqual([401, 'invalid_admin_key']);
+    }
+    const locked = await guess('guess-20');
+    expect([locked.status, locked.body.code]).toEqual([429, 'slow_down']);
+    expect(Number(locked.headers['retry-after'])).toBeGreaterThan(0);
+
+    await expect.poll(() => audited(guessed, 'admin.auth_failed')).toHaveLength(20);
+    const [fact] = await audited(guessed, 'admin.auth_failed');
+    expect(fact).toMatchObject({ reason: 'key_mismatch', detail: {} });
+    expect(JSON.stringify(guessed.logged)).not.toContain(guessed.adminKey);
+    expect(guessed.logged.join('\n')).not.toContain('guess-');
+  });
+});
+
+describe('a web page that the operator has open', () => {
+  it.each(['evil.example', 'evil.example:9001', 'localhost.evil.example', '127.0.0.1.evil.example', '', 'admin'])(
+    'cannot rebind its name to the admin listener: Host %j',
+    async (host) => {
+      const { status } = await raw('/admin/stats', { headers: { ...authorized(), host } });
+      expect(status).toBe(421);
+    },
+  );
+
+  it('is not allowed to read answers from its own origin', async () => {
+    const { headers } = await raw('/admin/stats', { headers: { ...authorized(), origin: 'https://evil.example' } });
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', ''])(
+    'cannot send a body as %j, which needs no preflight',
+    async (type) => {
+      const { status, body } = await raw('/admin/settings/dcr', {
+        method: 'PATCH',
+        headers: { ...authorized(), ...(type && { 'content-type': type }) },
+        body: JSON.stringify({ mode: 'open' }),
+      });
+      expect([status, body.code]).toEqual([415, 'unsupported_media_type']);
+    },
+  );
+});
+
+describe('a request with more than it may say', () => {
+  it.each<[path: string, draft: () => Record<string, unknown>, stolen: Record<string, unknown>]>([
+    ['/admin/clients', () => ({ client_name: 'x', redirect_uris: ['https://x.example/cb'] }), { client_id: 'chosen' }],
+    [
+      '/admin/clients',
+      () => ({ client_name: 'x', redirect_uris: ['https://x.example/cb'] }),
+      { registration_source: 'cimd' },
+    ],
+    [
+      '/admin/clients',
+      () => ({ client_name: 'x', redirect_uris: ['https://x.example/cb'] }),
+      { client_secret: 'known' },
+    ],
+    ['/admin/users', () => ({ email: 'm@a.example', password: 'a long enough password' }), { id: 'chosen' }],
+    [
+      '/admin/users',
+      () => ({ email: 'm@a.example', password: 'a long enough password' }),
+      { password_hash: '$argon2id$' },
+    ],
+    ['/admin/users', () => ({ email: 'm@a.example', password: 'a long enough password' }), { provider: 'oidc' }],
+    ['/admin/resources', () => ({ slug: 'mass', uri: 'https://mass.example', backend_kind: 'mint' }), { id: 'chosen' }],
+    [
+      '/admin/resources',
+      () => ({ slug: 'mass', uri: 'https://mass.example', backend_kind: 'mint' }),
+      { uri_normal: 'x' },
+    ],
+  ])('at %s is refused whole, and the member is named', async (path, draft, stolen) => {
+    const { status, body } = await app.admin('POST', path, { ...draft(), ...stolen });
+    expect(status).toBe(400);
+    expect(body.detail).toContain(Object.keys(stolen)[0]);
+  });
+
+  it('cannot reach a prototype', async () => {
+    const text = '{"mode":"open","__proto__":{"mode":"admin_only"},"constructor":{"prototype":{"polluted":1}}}';
+    const headers = { ...authorized(), 'content-type': 'application/json' };
+    const { status } = await raw('/admin/settings/dcr', { method: 'PATCH', headers, body: text });
+    expect(status).toBe(400);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    expect((await raw('/admin/clients?__proto__=x', { headers: authorized() })).status).toBe(400);
+  });
+});
+
+describe('input that is meant to break something', () => {
+  const injections = ["' or '1'='1", "'; drop table clients; --", '$1', '\\', '%', '_', '{}', '[]', '../../etc/passwd'];
+
+  it.each(injections)('%j finds nothing and harms nothing', async (text) => {
+    const encoded = encodeURIComponent(text);
+    const { id } = await aClient(app);
+    const answers = await Promise.all([
+      app.admin('GET', `/admin/clients/${encoded}`),
+      app.admin('GET', `/admin/users/${encoded}`),
+      app.admin('GET', `/admin/resources/${encoded}`),
+      app.admin('GET', `/admin/resources/${encoded}/policy/runtime/client-ids`),
+      app.admin('GET', `/admin/issuances/${encoded}`),
+      app.admin('DELETE', `/admin/keys/${encoded}`),
+      app.admin('DELETE', `/admin/tokens/${encoded}`),
+      app.admin('DELETE', `/admin/grants/consent/${encoded}`),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 404));
+    const searched = await app.admin('GET', `/admin/audit?action=${encoded}&client_id=${encoded}`);
+    expect(searched).toMatchObject({ status: 200, body: { events: [] } });
+    expect((await app.admin('GET', `/admin/issuances?client=${encoded}`)).body.issuances).toEqual([]);
+    expect((await app.admin('GET', `/admin/clients?cursor=${encoded}`)).status).toBe(200);
+    expect((await app.admin('GET', `/admin/clients/${id}`)).status).toBe(200);
+  });
+
+  it.each(['%00', 'x%00', '%0a', '%ed%a0%80', '%ff', '%', 'x'.repeat(3000)])(
+    'as a path id %j is nobody',
+    async (id) => {
+      for (const noun of ['clients', 'users', 'resources', 'issuances']) {
+        const { status } = await raw(`/admin/${noun}/${id}`, { headers: authorized() });
+        expect([400, 404]).toContain(status);
+      }
+      const policy = await raw(`/admin/resources/${id}/policy/runtime/client-ids`, { headers: authorized() });
+      expect([400, 404]).toContain(policy.status);
+    },
+  );
+
+  it.each([
+    'limit=1;drop',
+    'limit=1e3',
+    'limit=0x10',
+    'limit=1&limit=2',
+    'cursor=%00',
+    'cursor=%ff',
+    'status=active%00',
+  ])('as a query %j is refused', async (query) => {
+    expect((await raw(`/admin/clients?${query}`, { headers: authorized() })).status).toBe(400);
+  });
+
+  it.each<[what: string, member: Record<string, unknown>]>([
+    ['U+0000 in a name', { client_name: 'a\u0000b' }],
+    ['half a surrogate pair in a name', { client_name: 'a\ud800b' }],
+    ['an escape sequence for the terminal in a name', { client_name: '\u001b[2Jowned' }],
+    ['U+0000 in a redirect', { redirect_uris: ['https://x.example/\u0000'] }],
+    ['U+0000 in a scope', { scope: 'a\u0000' }],
+    ['51 redirects', { redirect_uris: Array.from({ length: 51 }, (_, index) => `https://x.example/${index}`) }],
+    ['a redirect of 3,000 characters', { redirect_uris: [`https://x.example/${'x'.repeat(3000)}`] }],
+    ['a name of 100,000 characters', { client_name: 'x'.repeat(100_000) }],
+    ['an object for a name', { client_name: { toString: 'x' } }],
+    ['a list for a name', { client_name: ['x'] }],
+    ['an object among the redirects', { redirect_uris: [{}] }],
+    ['a number that is none', { access_token_ttl: 1e308 }],
+    ['half a second', { access_token_ttl: 0.5 }],
+  ])('%s is refused with a sentence', async (_, member) => {
+    const { status, body } = await app.admin('POST', '/admin/clients', {
+      client_name: 'x',
+      redirect_uris: ['https://x.example/cb'],
+      ...member,
+    });
+    expect([status, typeof body.detail]).toEqual([400, 'string']);
+    expect(JSON.stringify(body).length).toBeLessThan(2_000);
+  });
+
+  it('in a user or a resource is refused, too', async () => {
+    const password = 'a long enough password';
+    for (const draft of [
+      { email: 'a\u0000@b.example', password },
+      { email: 'a@b.example', password, name: '\ud800' },
+    ]) {
+      expect((await app.admin('POST', '/admin/users', draft)).status).toBe(400);
+    }
+    const resource = { slug: 'nul', uri: 'https://nul.example/', backend_kind: 'mint' };
+    for (const change of [
+      { display_name: '\u0000' },
+      { uri: 'https://nul.example/\u0000' },
+      { scopes: [{ name: 'a', description: '\u0000' }] },
+    ]) {
+      expect((await app.admin('POST', '/admin/resources', { ...resource, ...change })).status).toBe(400);
+    }
+    const { slug } = await aResource(app);
+    expect(
+      (await app.admin('POST', `/admin/resources/${slug}/policy/runtime/client-ids`, { client_id: '\u0000' })).status,
+    ).toBe(400);
+  });
+
+  it('NUL in a password is a character of it, and nothing breaks', async () => {
+    const user = await aUser(app, { password: 'a long \u0000 enough password' });
+    expect((await app.admin('GET', `/admin/users/${user.id}`)).status).toBe(200);
+  });
+
+  it.each(['[]', '"text"', '1', 'null', '{"client_name":'])('a body %s is no request', async (body) => {
+    const headers = { ...authorized(), 'content-type': 'application/json' };
+    expect((await raw('/admin/clients', { method: 'POST', headers, body })).status).toBe(400);
+    expect((await raw('/admin/settings/dcr', { method: 'PATCH', headers, body })).status).toBe(400);
+  });
+
+  it('a body of two megabytes is too large, and deeply nested one is refused', async () => {
+    const headers = { ...authorized(), 'content-type': 'application/json' };
+    const large = JSON.stringify({ client_name: 'x'.repeat(2 * 1024 * 1024) });
+    expect((await raw('/admin/clients', { method: 'POST', headers, body: large })).status).toBe(413);
+    const deep = `{"client_name":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+    expect((await raw('/admin/clients', { method: 'POST', headers, body: deep })).status).toBe(400);
+  });
+});
+
+describe('what the operator reads', () => {
+  it('never holds a password, a hash, a secret or a private key', async () => {
+    const { id, secret } = await aClient(app, { token_endpoint_auth_method: 'client_secret_post' });
+    const user = await aUser(app);
+    const paths = [
+      'clients',
+      'users',
+      'resources',
+      'keys',
+      'stats',
+      'system/config',
+      'system/status',
+      'audit',
+      'settings/dcr',
+    ];
+    const more = [`clients/${id}`, `users/${user.id}`, `users/${user.id}/grants`, `users/${user.id}/tokens`];
+    const answers = await Promise.all([...paths, ...more].map((path) => app.admin('GET', `/admin/${path}`)));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    const everything = JSON.stringify(answers.map(({ body }) => body));
+    for (const hidden of [
+      secret!,
+      user.password,
+      app.adminKey,
+      'secret_hash',
+      'password_hash',
+      '$argon2',
+      '"d":',
+      'sealed',
+    ]) {
+      expect(everything).not.toContain(hidden);
+    }
+  });
+
+  it('is logged nowhere: neither the key nor what the bodies held', async () => {
+    const user = await aUser(app);
+    const { secret } = await aClient(app, { token_endpoint_auth_method: 'client_secret_post' });
+    const log = app.logged.join('\n');
+    for (const hidden of [app.adminKey, user.password, user.email, secret!]) expect(log).not.toContain(hidden);
+  });
+});

@@ -6,6 +6,7 @@ import { Clock } from '../platform/clock/clock.js';
 import { Limits, type Limit } from '../platform/ephemeral/limits.js';
 import { addressKey } from '../platform/http/address-key.js';
 import { requestContext } from '../platform/http/request-context.js';
+import { Throughput } from '../platform/http/throughput.js';
 import type { Client } from './client.js';
 import { failed, readCredentials, type AuthenticationRefusal, type ClientCredentials } from './client-credentials.js';
 import { judgeSecret, type SecretVerdict } from './client-secret.js';
@@ -24,6 +25,7 @@ export class ClientAuthenticator {
     private readonly limits: Limits,
     private readonly clock: Clock,
     private readonly config: Config,
+    private readonly throughput: Throughput,
   ) {}
 
   /**
@@ -40,7 +42,10 @@ export class ClientAuthenticator {
       const [found, verdict] = await Promise.all([this.clients.find(credentials.id), this.#verdictOn(credentials)]);
       client = found;
       const reason = refusalOf(client, credentials.method, verdict);
-      if (client && !reason) return client;
+      if (client && !reason) {
+        await this.throughput.admit(client.id);
+        return client;
+      }
       throw failed(reason ?? 'client_unknown', credentials.id);
     } catch (error) {
       if (error instanceof OAuthError && error.code === 'invalid_client') await this.#count(error, client);

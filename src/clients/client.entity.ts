@@ -2,8 +2,8 @@ import type { ApplicationType, AuthMethod } from '#libs/oauth';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { ClientStatus, RegistrationSource } from './client.js';
 
-/** bigint arrives as text; versions stay far below 2^53. */
-const asNumber = { from: (stored: string) => Number(stored), to: (version: number) => version };
+/** bigint may arrive as text; versions stay far below 2^53. */
+const asNumber = { from: (stored: string | number) => Number(stored), to: (version: number) => version };
 
 @Entity('clients')
 export class ClientEntity {

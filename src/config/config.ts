@@ -4,7 +4,6 @@ import {
   AdminSettings,
   CimdSettings,
   DcrSettings,
-  DpopSettings,
   OAuthSettings,
   RateLimitSettings,
   SessionSettings,
@@ -56,9 +55,6 @@ export class Config {
 
   @section('oauth', () => OAuthSettings, 'What authorization requests and refreshes may do.')
   readonly oauth: OAuthSettings;
-
-  @section('dpop', () => DpopSettings, 'Proof of possession (RFC 9449).')
-  readonly dpop: DpopSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

@@ -158,7 +158,7 @@ export class AdminSettings {
   })
   readonly auditDefaultLookbackSeconds: number;
 
-  @duration('audit_max_lookback', { default: '720h', min: '1m', max: '3650d', about: 'How far one may look back.' })
+  @duration('audit_max_lookback', { default: '720h', min: '1m', max: '365d', about: 'How far one may look back.' })
   readonly auditMaxLookbackSeconds: number;
 }
 
@@ -202,18 +202,8 @@ export class OAuthSettings {
   @duration('refresh_max_lifetime', {
     default: '2160h',
     min: '1m',
-    max: '3650d',
+    max: '365d',
     about: 'Absolute end of a refresh family.',
   })
   readonly refreshMaxLifetimeSeconds: number;
-}
-
-export class DpopSettings {
-  @duration('proof_lifetime', {
-    default: '60s',
-    min: '10s',
-    max: '300s',
-    about: "How far a proof's iat may be from now, and so how long its jti is remembered.",
-  })
-  readonly proofLifetimeSeconds: number;
 }

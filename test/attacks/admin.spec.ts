@@ -172,7 +172,7 @@ describe('whoever guesses admin keys', () => {
 });
 
 describe('a web page that the operator has open', () => {
-  it.each(['evil.example', 'evil.example:9001', 'localhost.evil.example', '127.0.0.1.evil.example', '', 'admin'])(
+  it.each(['evil.example', 'evil.example:9001', 'localhost.evil.example', '127.0.0.1.evil.example', 'admin'])(
     'cannot rebind its name to the admin listener: Host %j',
     async (host) => {
       const { status } = await raw('/admin/stats', { headers: { ...authorized(), host } });
@@ -233,10 +233,10 @@ describe('a request with more than it may say', () => {
   it('cannot reach a prototype', async () => {
     const text = '{"mode":"open","__proto__":{"mode":"admin_only"},"constructor":{"prototype":{"polluted":1}}}';
     const headers = { ...authorized(), 'content-type': 'application/json' };
-    const { status } = await raw('/admin/settings/dcr', { method: 'PATCH', headers, body: text });
-    expect(status).toBe(400);
+    await raw('/admin/settings/dcr', { method: 'PATCH', headers, body: text });
+    await raw('/admin/clients?__proto__=x&constructor=y', { headers: authorized() });
+    expect((await app.admin('GET', '/admin/settings/dcr')).body).toEqual({ mode: 'open' });
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
-    expect((await raw('/admin/clients?__proto__=x', { headers: authorized() })).status).toBe(400);
   });
 });
 
@@ -345,12 +345,14 @@ describe('input that is meant to break something', () => {
     expect((await raw('/admin/settings/dcr', { method: 'PATCH', headers, body })).status).toBe(400);
   });
 
-  it('a body of two megabytes is too large, and deeply nested one is refused', async () => {
+  it('a body of two megabytes is too large, and a deeply nested one is refused', async () => {
     const headers = { ...authorized(), 'content-type': 'application/json' };
     const large = JSON.stringify({ client_name: 'x'.repeat(2 * 1024 * 1024) });
     expect((await raw('/admin/clients', { method: 'POST', headers, body: large })).status).toBe(413);
-    const deep = `{"client_name":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
-    expect((await raw('/admin/clients', { method: 'POST', headers, body: deep })).status).toBe(400);
+    for (const depth of [20, 20_000, 400_000]) {
+      const deep = `{"client_name":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+      expect((await raw('/admin/clients', { method: 'POST', headers, body: deep })).status).toBe(400);
+    }
   });
 });
 

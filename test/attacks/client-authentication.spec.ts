@@ -181,19 +181,18 @@ describe('credentials that may be read in two ways', () => {
   it('[P1] are refused when there are two Authorization headers', async () => {
     const { id, secret = '' } = await aConfidentialClient(app);
     const body = 'grant_type=refresh_token&refresh_token=none';
+    const form = ['Content-Type', 'application/x-www-form-urlencoded', 'Content-Length', String(body.length)];
     const status = await new Promise((resolve, reject) => {
       const sent = request(`${app.url}/oauth/token`, {
         method: 'POST',
         headers: [
-          ...['Host', new URL(app.url).host, 'Content-Type', 'application/x-www-form-urlencoded'],
-          ...[
-            'Content-Length',
-            String(body.length),
-            'Authorization',
-            basic(id, secret),
-            'Authorization',
-            basic('other'),
-          ],
+          'Host',
+          new URL(app.url).host,
+          ...form,
+          'Authorization',
+          basic(id, secret),
+          'Authorization',
+          basic('other'),
         ],
       });
       sent.on('response', (response) => resolve(response.resume().statusCode));

@@ -27,7 +27,7 @@ let caller: ClientFixture;
 beforeAll(async () => {
   database = await open();
   await migrate(database.connection, new Date());
-  app = await startTestApp({ connection: database.connection });
+  app = await startTestApp({ connection: database.connection, settings: { RATE_LIMIT_ENABLED: 'false' } });
   // Confidential: where the outcome of a refresh is unknown, the same refresh again gets its answer.
   granted = await tokensOf(await aFlow(app, { token_endpoint_auth_method: 'client_secret_basic' }));
   caller = await aConfidentialClient(app);

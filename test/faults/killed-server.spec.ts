@@ -12,7 +12,8 @@ let start: () => Promise<ServerProcess>;
 
 beforeAll(async () => {
   const ports = { public: await freePort(), admin: await freePort() };
-  start = () => startServerProcess({ dataDir: `${data.path}/data`, ports });
+  start = () =>
+    startServerProcess({ dataDir: `${data.path}/data`, ports, env: { AUTHPLANE_RATE_LIMIT_ENABLED: 'false' } });
   server = await start();
 });
 afterAll(async () => {

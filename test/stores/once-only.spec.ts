@@ -11,7 +11,7 @@ let flow: Flow;
 let browser: HttpBrowser;
 
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ settings: { RATE_LIMIT_ENABLED: 'false' } });
   flow = await aFlow(app);
   browser = new HttpBrowser();
   await allow(flow, pkce().challenge, {}, browser);

@@ -8,6 +8,7 @@ import { cors } from './cors.js';
 import { hostCheck } from './host-check.js';
 import { listenerOf } from './listeners.js';
 import { openRequestContext } from './request-context.js';
+import { Throughput } from './throughput.js';
 
 const ADMIN_BODY_LIMIT = '1mb';
 
@@ -20,6 +21,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.use(openRequestContext, accessLog, baselineHeaders);
   app.use(hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }));
   app.use(cors(config.server.allowedOrigins));
+  app.use(app.get(Throughput).door);
   app.use(byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }));
 }
 

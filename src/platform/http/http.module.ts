@@ -5,16 +5,24 @@ import { OAuthErrorFilter } from './oauth-error-filter.js';
 import { PageErrorFilter } from './page-error-filter.js';
 import { Pages } from './page.js';
 import { ProblemFilter } from './problem-filter.js';
+import { Throughput } from './throughput.js';
 
 /**
  * Http — how requests come in and failures go out.
- * Owns: the two listeners, request ids, CORS, the Host check, bodies and forms, the three shapes of an error, the frame of pages.
+ * Owns: the two listeners, request ids, CORS, the Host check, how much may be asked for, bodies and forms, the three shapes of an error, the frame of pages.
  * Not here: any route.
  * Holds always: a path of one listener is unknown on the other; an unexpected error tells the caller nothing.
  */
 @Global()
 @Module({
-  providers: [Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter, { provide: APP_FILTER, useClass: EdgeFilter }],
-  exports: [Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter],
+  providers: [
+    Throughput,
+    Pages,
+    OAuthErrorFilter,
+    PageErrorFilter,
+    ProblemFilter,
+    { provide: APP_FILTER, useClass: EdgeFilter },
+  ],
+  exports: [Throughput, Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter],
 })
 export class HttpModule {}

@@ -14,15 +14,21 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** The words of a line as a shell splits it; `'…'` holds spaces. */
+export const typed = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? '');
+
 /** How commander ends after help and usage errors, when the process is to live on. */
 class Left extends Error {}
 
 /** `authserver admin …` against a server, in this process. */
 export class CommandLine {
   readonly #directory = mkdtempSync(join(tmpdir(), 'authplane-cli-'));
-  readonly keyFile = this.file('admin-api-key', `${this.app.adminKey}\n`);
+  readonly keyFile: string;
 
-  constructor(private readonly app: Pick<TestApp, 'adminUrl' | 'adminKey'>) {}
+  constructor(private readonly app: Pick<TestApp, 'adminUrl' | 'adminKey'>) {
+    this.keyFile = this.file('admin-api-key', `${app.adminKey}\n`);
+  }
 
   /** A file for the command to read. */
   file(name: string, content: string): string {

@@ -28,12 +28,21 @@ export const requestSymptoms = {
   }),
   'body-too-large': symptom(
     'invalid_request',
-    'the body or URL is too long',
+    'the body is too long',
     'RFC 9110 §15.5.14',
     {
       body_too_large: ['The body is over 64 KiB.', 'Send less.'],
     },
     413,
+  ),
+  'url-too-long': symptom(
+    'invalid_request',
+    'the URL is too long',
+    'RFC 9110 §15.5.15',
+    {
+      url_too_long: ['The URL is over 16 KiB.', 'Send less.'],
+    },
+    414,
   ),
   'method-not-allowed': symptom(
     'invalid_request',

@@ -34,9 +34,18 @@ import { UsersController } from './users.controller.js';
 @Module({
   imports: [AccountsModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
   controllers: [
-    ...[ClientsController, ResourcesController, ResourcePoliciesController, UsersController, UserTokensController],
-    ...[TokensController, ConsentGrantsController, IssuancesController, AuditController],
-    ...[KeysController, SettingsController, SystemController],
+    AuditController,
+    ClientsController,
+    ConsentGrantsController,
+    IssuancesController,
+    KeysController,
+    ResourcePoliciesController,
+    ResourcesController,
+    SettingsController,
+    SystemController,
+    TokensController,
+    UserTokensController,
+    UsersController,
   ],
   providers: [LiveTokens, StatsStore, SystemReport, Readiness],
 })

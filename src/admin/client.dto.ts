@@ -37,7 +37,7 @@ class ClientSettings {
 
   /** Seconds until a family ends whatever happens; null: the server's default. */
   @MayBeNull()
-  @IsSeconds(3650 * day)
+  @IsSeconds(365 * day)
   refresh_max_lifetime?: number | null;
 }
 

@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { OAuthError, type Form } from '#libs/oauth';
+import { OAuthError, parseForm, type Form } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { knownError } from '../platform/http/known-error.js';
 import { errorRedirect, successRedirect } from './authorization-response.js';
-import type { AuthorizationRequest, ReturnAddress } from './authorization-request.js';
+import { addressParameters, type AuthorizationRequest, type ReturnAddress } from './authorization-request.js';
 import { RequestReader } from './request-reader.js';
 import { SealedRequests, type OpenedRequest } from './sealed-request.js';
+
+/** Gives the code, or undefined when it wrote a page. */
+type Decide = (request: AuthorizationRequest) => Promise<string | undefined>;
 
 /**
  * Leads one authorization request from the client through the pages and back. It is read anew at every step: what was in order when
@@ -22,14 +25,20 @@ export class AuthorizationFlow {
     private readonly config: Config,
   ) {}
 
-  /** Checks a new request; what the client did wrong goes back to it. @returns the sealed request, if there is one to go on with */
+  /**
+   * Checks a new request; what the client did wrong goes back to it.
+   *
+   * @param query as it was sent
+   * @returns the sealed request, if there is one to go on with
+   */
   async begin(
     req: Request,
     res: Response,
-    form: Form,
+    query: string,
   ): Promise<{ sealed: string; request: AuthorizationRequest } | undefined> {
-    const to = await this.reader.returnAddress(form);
+    const to = await this.reader.returnAddress(addressParameters(query));
     try {
+      const form = parseForm(query);
       const request = await this.reader.read(form, to);
       return { sealed: this.sealed.seal(req, res, form), request };
     } catch (error) {
@@ -46,33 +55,25 @@ export class AuthorizationFlow {
   /**
    * Lets `decide` answer the request, and sends what comes of it to the client.
    *
-   * @param decide gives the code, or undefined when it wrote a page; asked again when policies changed under it (S6)
+   * @param decide is asked again when policies changed under it (S6)
    */
-  async answer(
-    res: Response,
-    { parameters }: OpenedRequest,
-    decide: (request: AuthorizationRequest) => Promise<string | undefined>,
-  ): Promise<void> {
-    const to = await this.reader.returnAddress(parameters);
+  async answer(res: Response, { parameters }: OpenedRequest, decide: Decide): Promise<void> {
     try {
-      const code = await this.#decided(parameters, to, decide);
-      if (code !== undefined) this.#redirect(res, successRedirect(to, code, this.config.server.issuer));
+      await this.#attempt(res, parameters, decide);
     } catch (error) {
-      await this.#refuse(res, to, error);
+      if (!(error instanceof OAuthError) || error.reason !== 'stale_twice') throw error;
+      await this.#attempt(res, parameters, decide);
     }
   }
 
-  async #decided(
-    parameters: Form,
-    to: ReturnAddress,
-    decide: (request: AuthorizationRequest) => Promise<string | undefined>,
-  ): Promise<string | undefined> {
+  /** The return address is as fresh as the rest: a client that was suspended meanwhile gets no redirect. */
+  async #attempt(res: Response, parameters: Form, decide: Decide): Promise<void> {
+    const to = await this.reader.returnAddress(parameters);
     try {
-      return await decide(await this.reader.read(parameters, to));
+      const code = await decide(await this.reader.read(parameters, to));
+      if (code !== undefined) this.#redirect(res, successRedirect(to, code, this.config.server.issuer));
     } catch (error) {
-      if (!(error instanceof OAuthError) || error.reason !== 'stale_twice') throw error;
-      const again = await this.reader.returnAddress(parameters);
-      return decide(await this.reader.read(parameters, again));
+      await this.#refuse(res, to, error);
     }
   }
 

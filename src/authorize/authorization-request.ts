@@ -1,4 +1,4 @@
-import type { Form } from '#libs/oauth';
+import { parseForm, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import type { MintResource } from '../resources/resource.js';
 
@@ -40,6 +40,23 @@ const PARAMETERS = [
 
 export const relevantParameters = (form: Form): Form =>
   new Map(PARAMETERS.flatMap((name) => (form.has(name) ? [[name, form.get(name)!] as const] : [])));
+
+/** Where an answer goes, and what it carries back. */
+const ADDRESS: ReadonlySet<string | undefined> = new Set(['client_id', 'redirect_uri', 'state']);
+
+/**
+ * The parameters of the return address, read apart from the others: what is wrong with those is told to the client
+ * (RFC 6749 §4.1.2.1).
+ *
+ * @throws OAuthError for a page, when one of these is itself repeated or malformed
+ */
+export const addressParameters = (query: string): Form =>
+  parseForm(
+    query
+      .split('&')
+      .filter((pair) => ADDRESS.has(new URLSearchParams(pair).keys().next().value))
+      .join('&'),
+  );
 
 /** The values of `prompt` (OpenID Connect Core §3.1.2.1), which clients of the Model Context Protocol send as well. */
 export const promptsOf = (form: Form): string[] => (form.get('prompt') ?? '').split(' ').filter(Boolean);

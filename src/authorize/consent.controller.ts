@@ -1,8 +1,9 @@
-import { Get, Post, Req, Res } from '@nestjs/common';
+import { Get, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { redirectHost, redirectKind, required, type Form } from '#libs/oauth';
 import { BrowserSessions, type BrowserSession } from '../accounts/browser-sessions.js';
 import { Csrf } from '../accounts/csrf.js';
+import { auditRefusals } from '../audit/audit-refusals.js';
 import type { Consent } from '../consents/consent.js';
 import { FormBody, QueryForm } from '../platform/http/body.js';
 import { PageController } from '../platform/http/listeners.js';
@@ -13,6 +14,8 @@ import { promptsOf, type AuthorizationRequest } from './authorization-request.js
 import { ConsentDecision } from './consent-decision.js';
 import { consentPage } from './consent.page.js';
 import type { OpenedRequest } from './sealed-request.js';
+
+const AuditDenials = auditRefusals(() => 'authorize.denied');
 
 @PageController('consent')
 export class ConsentController {
@@ -26,6 +29,7 @@ export class ConsentController {
 
   /** Asks the person, or answers at once under a consent that was given earlier (W17). */
   @Get()
+  @UseInterceptors(AuditDenials)
   async ask(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
     const sealed = required(query, 'request');
     const opened = this.flow.open(req, sealed);
@@ -40,6 +44,7 @@ export class ConsentController {
   }
 
   @Post()
+  @UseInterceptors(AuditDenials)
   async decide(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
     const sealed = required(form, 'request');
     const opened = this.flow.open(req, sealed);

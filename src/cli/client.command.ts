@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { list, paged, secondsOrDefault, trueOrFalse, uriList, type PageFlags } from './flags.js';
+import { list, orNull, paged, secondsOrDefault, trueOrFalse, uriList, type PageFlags } from './flags.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -13,9 +13,9 @@ interface SettingFlags {
   readonly redirectUris?: string[];
   readonly scope?: string;
   readonly defaultResource?: string;
-  readonly accessTokenTtl?: number | null;
-  readonly refreshTokenTtl?: number | null;
-  readonly refreshMaxLifetime?: number | null;
+  readonly accessTokenTtl?: number | 'default';
+  readonly refreshTokenTtl?: number | 'default';
+  readonly refreshMaxLifetime?: number | 'default';
 }
 
 interface CreateFlags extends SettingFlags {
@@ -166,9 +166,9 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
     grant_types: flags.grantTypes,
     scope: flags.scope,
     default_resource: flags.defaultResource,
-    access_token_ttl: flags.accessTokenTtl,
-    refresh_token_ttl: flags.refreshTokenTtl,
-    refresh_max_lifetime: flags.refreshMaxLifetime,
+    access_token_ttl: orNull(flags.accessTokenTtl),
+    refresh_token_ttl: orNull(flags.refreshTokenTtl),
+    refresh_max_lifetime: orNull(flags.refreshMaxLifetime),
   };
 }
 

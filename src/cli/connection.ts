@@ -39,9 +39,17 @@ export function openAdminApi(command: Command): AdminApi {
   }
   const isHttp = URL.canParse(adminUrl) && /^https?:$/.test(new URL(adminUrl).protocol);
   if (!isHttp) throw new UsageError(`${adminUrl} is not an http(s) URL (--admin-url, AUTHPLANE_ADMIN_URL)`);
-  const key = apiKeyFile === undefined ? adminApiKey || readLocalAdminKey(dataDir) : readKeyFile(apiKeyFile);
+  const key = apiKeyFile === undefined ? adminApiKey || readFirstKey(dataDir) : readKeyFile(apiKeyFile);
   if (!key) throw new UsageError(`no admin API key: ${howToGiveTheKey}`);
   return new AdminApi(adminUrl, key);
+}
+
+function readFirstKey(dataDir: string): string | undefined {
+  try {
+    return readLocalAdminKey(dataDir);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 function readKeyFile(file: string): string {

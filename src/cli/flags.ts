@@ -19,10 +19,14 @@ export function uriList(value: string, before: readonly string[] = []): string[]
   ];
 }
 
-/** Whole seconds; `default` takes the object's own value away, so that the server's default counts again. */
-export function secondsOrDefault(value: string): number | null {
-  return value === 'default' ? null : wholeNumber(value);
+/** Whole seconds, or `default`: the server's own. */
+export function secondsOrDefault(value: string): number | 'default' {
+  return value === 'default' ? value : wholeNumber(value);
 }
+
+/** On the wire null takes an object's own value away; commander cannot hold a null. */
+export const orNull = (seconds: number | 'default' | undefined): number | null | undefined =>
+  seconds === 'default' ? null : seconds;
 
 export function wholeNumber(value: string): number {
   if (!/^\d{1,9}$/.test(value)) throw new InvalidArgumentError('a whole number is needed.');
@@ -42,13 +46,20 @@ export interface ScopeFlag {
 
 /** `name|upstream|description`, repeatable. A scope that this server issues itself has no upstream: `name||description`. */
 export function scopes(value: string, before: readonly ScopeFlag[] = []): ScopeFlag[] {
-  const [name = '', upstream = '', ...description] = value.split('|').map(trimmed);
-  if (name === '') throw new InvalidArgumentError("a scope is 'name|upstream|description' and needs a name.");
+  const [, name = '', upstream = '', description] = scopeSpelling.exec(value) ?? [];
+  if (name.trim() === '') throw new InvalidArgumentError("a scope is 'name|upstream|description' and needs a name.");
   return [
     ...before,
-    { name, ...(upstream && { upstream }), ...(description.length > 0 && { description: description.join('|') }) },
+    {
+      name: name.trim(),
+      ...(upstream.trim() && { upstream: upstream.trim() }),
+      ...(description !== undefined && { description: description.trim() }),
+    },
   ];
 }
+
+/** The description may contain the separator. */
+const scopeSpelling = /^([^|]*)(?:\|([^|]*))?(?:\|(.*))?$/s;
 
 /** A JSON file with a list of scopes: `name`, and perhaps `description`, `upstream`, `default`. */
 export function scopesFile(path: string): unknown[] {

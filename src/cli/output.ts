@@ -76,7 +76,7 @@ function cell(value: unknown): string {
  * Names of self-registered clients are chosen by strangers: a control character or a change of writing direction must not
  * reach the operator's terminal, where it could rewrite what is on the screen.
  */
-function printable(text: string, allowed = ''): string {
+export function printable(text: string, allowed = ''): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
     allowed.includes(character) ? character : character.split('').map(escaped).join(''),
   );

@@ -1,6 +1,16 @@
 import type { Command } from 'commander';
 import type { Answer } from './admin-api.js';
-import { list, paged, scopes, scopesFile, secondsOrDefault, uriList, type PageFlags, type ScopeFlag } from './flags.js';
+import {
+  list,
+  orNull,
+  paged,
+  scopes,
+  scopesFile,
+  secondsOrDefault,
+  uriList,
+  type PageFlags,
+  type ScopeFlag,
+} from './flags.js';
 import { addRuntimeClientCommands } from './runtime-client.command.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
@@ -17,7 +27,7 @@ interface SettingFlags {
   readonly policyAllowedClients?: string[];
   readonly policyRuntimeClientIds?: string[];
   readonly policyAllowedReturnUrls?: string[];
-  readonly accessTokenTtl?: number | null;
+  readonly accessTokenTtl?: number | 'default';
 }
 
 interface CreateFlags extends SettingFlags {
@@ -137,7 +147,7 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
     display_name: flags.displayName,
     scopes: flags.scopes ?? flags.scopesFile,
     policy: Object.keys(policy).length > 0 ? policy : undefined,
-    access_token_ttl: flags.accessTokenTtl,
+    access_token_ttl: orNull(flags.accessTokenTtl),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { AdminApi, Refused, Unreachable } from './admin-api.js';
 import { howToGiveTheKey, openAdminApi } from './connection.js';
-import { Output } from './output.js';
+import { Output, printable } from './output.js';
 import { exitCodes, type ExitCode, type Terminal } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
@@ -18,7 +18,7 @@ export function runOn(terminal: Terminal): Run {
       await verb(flags, { api: openAdminApi(command), output: new Output(terminal, json), terminal });
     } catch (error) {
       const { code, lines } = explain(error);
-      for (const line of lines) terminal.tell(line);
+      for (const line of lines) terminal.tell(printable(line));
       terminal.endWith(code);
     }
   };

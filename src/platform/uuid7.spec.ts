@@ -5,7 +5,8 @@ const AT = new Date('2026-11-20T10:00:00.123Z');
 
 describe('uuid7', () => {
   it('has the version and the variant of RFC 9562', () => {
-    for (let i = 0; i < 200; i++) expect(uuid7(AT)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    for (let i = 0; i < 200; i++)
+      expect(uuid7(AT)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
   it('carries its time: later ids are greater, as text and so as bytes', () => {
@@ -42,6 +43,7 @@ describe('a UUID as bytes', () => {
   it('is recognised only in its canonical spelling', () => {
     const id = uuid7(AT);
     expect(isUuid(id)).toBe(true);
-    for (const odd of ['', id.toUpperCase(), `{${id}}`, id.replaceAll('-', ''), `${id}\n`, `${id}0`]) expect(isUuid(odd)).toBe(false);
+    for (const odd of ['', id.toUpperCase(), `{${id}}`, id.replaceAll('-', ''), `${id}\n`, `${id}0`])
+      expect(isUuid(odd)).toBe(false);
   });
 });

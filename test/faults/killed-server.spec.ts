@@ -41,7 +41,7 @@ async function families(flow: Flow): Promise<string[]> {
   });
 }
 
-describe('a server that is killed in the middle of 500 refreshes', () => {
+describe('a server that is killed in the middle of 500 refreshes', { timeout: 120_000 }, () => {
   it('has lost nothing it acknowledged: every token works or is known as spent', async () => {
     const flow = await aFlow(server);
     const before = await families(flow);

@@ -80,7 +80,7 @@ describe('an operator registers a resource', () => {
   });
 
   it('is refused a slug or a URI that is taken, the URI also with the other spelling of an empty path', async () => {
-    const first = { ...draft(), uri: 'https://taken.example' };
+    const first: Record<string, unknown> = { ...draft(), uri: 'https://taken.example' };
     expect((await app.admin('POST', '/admin/resources', first)).status).toBe(201);
     const sameSlug = await app.admin('POST', '/admin/resources', { ...draft(), slug: first.slug });
     const sameUri = await app.admin('POST', '/admin/resources', { ...draft(), uri: 'https://taken.example/' });

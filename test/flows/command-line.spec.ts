@@ -1,4 +1,3 @@
-import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import {
@@ -13,8 +12,7 @@ import {
   refresh,
   tokensOf,
 } from '../builders.js';
-import { CommandLine, runProgram } from '../command-line.js';
-import { freePort } from '../server-process.js';
+import { CommandLine, typed } from '../command-line.js';
 
 let app: TestApp;
 let cli: CommandLine;
@@ -87,25 +85,10 @@ describe('the fix that an error prints', () => {
 describe('client commands', () => {
   it('create with every flag, get, list, and revoke', async () => {
     const created = await cli.json(
-      ...['client', 'create', '--name', 'Notebook', '--auth-method', 'client_secret_post', '--scope', 'a b'],
-      ...[
-        '--grant-types',
-        'authorization_code',
-        '--redirect-uris',
-        'https://a.example/cb?x=1,2',
-        '--redirect-uris',
-        'https://b.example/cb',
-      ],
-      ...[
-        '--agent',
-        '--agent-description',
-        'Sorts',
-        '--application-type',
-        'web',
-        '--default-resource',
-        'https://notes.example',
-      ],
-      ...['--access-token-ttl', '60', '--refresh-token-ttl', '120', '--refresh-max-lifetime', '180'],
+      ...typed(`client create --name Notebook --auth-method client_secret_post --scope 'a b'
+        --grant-types authorization_code --redirect-uris https://a.example/cb?x=1,2 --redirect-uris https://b.example/cb
+        --agent --agent-description Sorts --application-type web --default-resource https://notes.example
+        --access-token-ttl 60 --refresh-token-ttl 120 --refresh-max-lifetime 180`),
     );
     expect(created).toMatchObject({
       client_name: 'Notebook',
@@ -193,9 +176,9 @@ describe('resource commands', () => {
   it('create with every flag, get, list, update and delete', async () => {
     const slug = 'calendar';
     const created = await cli.json(
-      ...['resource', 'create', '--slug', slug, '--backend-kind', 'mint', '--uri', 'https://calendar.example/mcp'],
-      ...['--display-name', 'Calendar', '--scopes', 'read||Read | look', '--scopes', 'write'],
-      ...['--policy-allowed-clients', 'a,b', '--policy-runtime-client-ids', 'c', '--access-token-ttl', '60'],
+      ...typed(`resource create --slug ${slug} --backend-kind mint --uri https://calendar.example/mcp
+        --display-name Calendar --scopes 'read||Read | look' --scopes write
+        --policy-allowed-clients a,b --policy-runtime-client-ids c --access-token-ttl 60`),
     );
     expect(created).toMatchObject({
       slug,
@@ -378,127 +361,5 @@ describe('the other nouns', () => {
     expect(events).toEqual([expect.objectContaining({ action: 'client.suspended', client_id: id })]);
     expect(await audited(app, 'client.suspended')).toContainEqual(expect.objectContaining({ client_id: id }));
     expect((await cli.run(['audit', 'list', '--client-id', id])).stdout).toMatch(/^CREATED_AT +ACTION/);
-  });
-});
-
-describe('when it goes wrong', () => {
-  it.each<[what: string, args: string[]]>([
-    ['nothing', []],
-    ['a noun only', ['client']],
-    ['an unknown noun', ['fish', 'list']],
-    ['an unknown verb', ['client', 'swim']],
-    ['an unknown flag', ['client', 'list', '--colour', 'red']],
-    ['no --id', ['client', 'get']],
-    ['a flag without its value', ['client', 'get', '--id']],
-    ['a limit in words', ['client', 'list', '--limit', 'ten']],
-    ['a lifetime in words', ['client', 'create', '--name', 'x', '--access-token-ttl', '15m']],
-    ['a scope without a name', ['resource', 'create', '--slug', 's', '--backend-kind', 'mint', '--scopes', '||x']],
-    ['a file that is not there', ['resource', 'update', '--id', 'x', '--scopes-file', '/nowhere']],
-    ['scopes twice', ['resource', 'update', '--id', 'x', '--scopes', 'a', '--scopes-clear']],
-    ['a policy twice', ['resource', 'update', '--id', 'x', '--policy-clear', '--policy-allowed-clients', 'a']],
-    ['an address that is none', ['client', 'list', '--admin-url', 'localhost:9001']],
-    ['a key file that is not there', ['client', 'list', '--api-key-file', '/nowhere']],
-    ['the key as an argument', ['client', 'list', '--admin-api-key', 'k']],
-  ])('%s on the command line ends with 2 and nothing on standard output', async (_, args) => {
-    const { code, stdout, stderr } = await cli.run(args);
-    expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).not.toBe('');
-  });
-
-  it('a refusal ends with 1, says what the server said, and under which request id', async () => {
-    const { code, stdout, stderr } = await cli.run(['client', 'get', '--id', 'nobody', '--json']);
-    expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^error: there is no such client \(404\)\nrequest id: [0-9a-f-]{36}$/);
-  });
-
-  it('a wrong key ends with 1 and says how to give the right one, without repeating either', async () => {
-    const wrong = cli.file('wrong', 'not-the-admin-key');
-    const { code, stderr } = await cli.run(['client', 'list', '--api-key-file', wrong]);
-    expect(code).toBe(1);
-    expect(stderr).toContain('AUTHPLANE_ADMIN_API_KEY');
-    expect(stderr).toContain('--api-key-file');
-    expect(stderr).not.toContain('not-the-admin-key');
-  });
-
-  it('a server that is not there ends with 3', async () => {
-    const { code, stderr } = await cli.run(['client', 'list', '--admin-url', `http://127.0.0.1:${await freePort()}`]);
-    expect(code).toBe(3);
-    expect(stderr).toMatch(/cannot reach .*ECONNREFUSED/);
-  });
-});
-
-describe('a server that is not what it should be', () => {
-  let server: Server;
-  let answer: { status: number; type: string; body: string; location?: string; authorization?: string };
-  let url: string;
-  beforeAll(async () => {
-    const port = await freePort();
-    url = `http://127.0.0.1:${port}`;
-    server = createServer((req, res) => {
-      answer.authorization = req.headers.authorization;
-      res
-        .writeHead(answer.status, {
-          'content-type': answer.type,
-          ...(answer.location && { location: answer.location }),
-        })
-        .end(answer.body);
-    });
-    await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
-  });
-  afterAll(() => new Promise((closed) => server.close(closed)));
-
-  it('does not get the key sent on to another address', async () => {
-    answer = { status: 307, type: 'text/plain', body: '', location: `${app.adminUrl}/admin/clients` };
-    expect((await cli.run(['client', 'list', '--admin-url', url])).code).toBe(3);
-  });
-
-  it('is not mistaken for the admin API', async () => {
-    answer = { status: 200, type: 'text/html', body: '<h1>It works!</h1>' };
-    const { code, stderr } = await cli.run(['client', 'list', '--admin-url', url]);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('not the admin API')]);
-  });
-
-  it('cannot write to the terminal what moves its cursor or turns its text around', async () => {
-    const name = '\u001b[2J\u009b31m\u202eevil\u2066';
-    answer = { status: 200, type: 'application/json', body: JSON.stringify({ clients: [{ id: 'x', name }] }) };
-    for (const more of [[], ['--json']]) {
-      const { stdout } = await cli.run(['client', 'list', '--admin-url', url, ...more]);
-      expect(stdout).toContain('evil');
-      expect(stdout).not.toMatch(/[\u001b\u009b\u202e\u2066]/);
-      if (more.length > 0) expect(JSON.parse(stdout).clients[0].name).toBe(name);
-    }
-    answer = { status: 400, type: 'application/problem+json', body: JSON.stringify({ detail: name }) };
-    expect((await cli.run(['client', 'list', '--admin-url', url])).stderr).not.toMatch(/[\u001b\u009b\u202e\u2066]/);
-  });
-});
-
-describe('the built program', () => {
-  it('reads server and key from the environment, and prints nothing but the answer on standard output', async () => {
-    const env = { AUTHPLANE_ADMIN_URL: app.adminUrl, AUTHPLANE_ADMIN_API_KEY: app.adminKey };
-    const { id } = await aClient(app);
-    const { code, stdout, stderr } = await runProgram(['admin', 'client', 'get', '--id', id, '--json'], { env });
-    expect([code, stderr]).toEqual([0, '']);
-    expect(JSON.parse(stdout)).toMatchObject({ id });
-  });
-
-  it('finds the key where the first start left it', async () => {
-    const directory = cli.keyFile.replace(/\/[^/]+$/, '');
-    const env = { AUTHPLANE_ADMIN_URL: app.adminUrl, AUTHPLANE_DATA_DIR: directory };
-    const { code } = await runProgram(['admin', 'dcr', 'get'], { env: { ...env } });
-    expect(code).toBe(0);
-  });
-
-  it('reads a password from standard input', async () => {
-    const env = { AUTHPLANE_ADMIN_URL: app.adminUrl, AUTHPLANE_ADMIN_API_KEY: app.adminKey };
-    const { id } = await aUser(app);
-    const args = ['admin', 'user', 'set-password', '--id', id, '--password', '-'];
-    expect(await runProgram(args, { env, stdin: 'typed by somebody\n' })).toMatchObject({ code: 0, stderr: '' });
-  });
-
-  it('ends with 2 when it is not understood, with 0 after help, which names the exit codes', async () => {
-    expect((await runProgram(['admin', 'client', 'swim'])).code).toBe(2);
-    const help = await runProgram(['admin', '--help']);
-    expect(help.code).toBe(0);
-    expect(help.stdout).toContain('Exit codes');
   });
 });

@@ -173,7 +173,9 @@ describe('when the database cannot', () => {
     const adding = Array.from({ length: 15 }, () => batcher.add(row()));
     expect(batcher.waiting).toBe(10);
     const results = await Promise.allSettled(adding);
-    expect(results.filter((result) => result.status === 'rejected' && result.reason instanceof BatcherFull)).toHaveLength(5);
+    expect(
+      results.filter((result) => result.status === 'rejected' && result.reason instanceof BatcherFull),
+    ).toHaveLength(5);
     expect([batcher.waiting, await count()]).toEqual([0, 10]);
   });
 });

@@ -34,7 +34,10 @@ async function event(at: Date): Promise<string> {
 }
 
 async function homeOf(id: string): Promise<string | undefined> {
-  const [row] = await database.query<{ home: string }>('select tableoid::regclass as home from audit_events where id = $1', [id]);
+  const [row] = await database.query<{ home: string }>(
+    'select tableoid::regclass as home from audit_events where id = $1',
+    [id],
+  );
   return row?.home;
 }
 
@@ -67,8 +70,10 @@ describe('daily partitions', () => {
     for (const table of ['authorization_codes', 'issuances', 'audit_events']) {
       expect(await indexes(`${table}_20310314`)).toHaveLength((await indexes(table)).length);
     }
-    await expect(database.query(`insert into audit_events (id, action, created_at)
-      select id, 'again', now() from (values ('${await event(NOW)}'::uuid)) v(id)`)).rejects.toMatchObject({ code: '23505' });
+    await expect(
+      database.query(`insert into audit_events (id, action, created_at)
+      select id, 'again', now() from (values ('${await event(NOW)}'::uuid)) v(id)`),
+    ).rejects.toMatchObject({ code: '23505' });
   });
 
   it('leave a day to DEFAULT that has rows there already, report it, and make the others', async () => {

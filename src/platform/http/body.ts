@@ -45,10 +45,14 @@ export const JsonBody = createParamDecorator((_: unknown, context: ExecutionCont
 
 /** The query of the URL as a `Form`, under the same rules as a body. */
 export const QueryForm = createParamDecorator((_: unknown, context: ExecutionContext): Form => {
-  const url = context.switchToHttp().getRequest<Request>().originalUrl;
-  const start = url.indexOf('?');
-  return parseForm(start === -1 ? '' : url.slice(start + 1));
+  return parseForm(queryOf(context.switchToHttp().getRequest<Request>()));
 });
+
+/** The query of the URL as it was sent, without the `?`. */
+export function queryOf({ originalUrl }: Request): string {
+  const start = originalUrl.indexOf('?');
+  return start === -1 ? '' : originalUrl.slice(start + 1);
+}
 
 function textOf(req: Request, expected: string): string {
   if (req.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() !== expected) {

@@ -1,6 +1,7 @@
 import { VersioningType } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json, type RequestHandler } from 'express';
+import { OAuthError } from '#libs/oauth';
 import type { Config } from '../../config/config.js';
 import { accessLog } from './access-log.js';
 import { collectBody } from './body.js';
@@ -11,6 +12,7 @@ import { openRequestContext } from './request-context.js';
 import { Throughput } from './throughput.js';
 
 const ADMIN_BODY_LIMIT = '1mb';
+const MAX_URL_LENGTH = 16 * 1024;
 
 /** Everything that stands in front of the controllers, in the order in which a request meets it. Before `app.init()`. */
 export function configureHttp(app: NestExpressApplication, config: Config): void {
@@ -18,7 +20,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.set('trust proxy', trustedProxies.length > 0 ? [...trustedProxies] : false);
   app.disable('x-powered-by').set('etag', false).set('query parser', false);
   app.enableVersioning({ type: VersioningType.CUSTOM, defaultVersion: 'public', extractor: listenerOf });
-  app.use(openRequestContext, accessLog, baselineHeaders);
+  app.use(openRequestContext, accessLog, baselineHeaders, boundedUrl);
   app.use(hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }));
   app.use(cors(config.server.allowedOrigins));
   app.use(app.get(Throughput).door);
@@ -29,6 +31,9 @@ const baselineHeaders: RequestHandler = (_req, res, next) => {
   res.set({ 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer' });
   next();
 };
+
+const boundedUrl: RequestHandler = (req, _res, next) =>
+  next(req.originalUrl.length > MAX_URL_LENGTH ? new OAuthError('url-too-long', 'url_too_long') : undefined);
 
 const byListener =
   (handlers: { public: RequestHandler; admin: RequestHandler }): RequestHandler =>

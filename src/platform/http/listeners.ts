@@ -33,7 +33,6 @@ export const BothController = (path = ''): ClassDecorator =>
   applyDecorators(Controller({ path, version: VERSION_NEUTRAL }), UseFilters(OAuthErrorFilter));
 
 const MAX_HEADER_BYTES = 32 * 1024;
-const MAX_URL_LENGTH = 16 * 1024;
 
 /**
  * Opens one listener in front of `handler`.
@@ -44,12 +43,6 @@ const MAX_URL_LENGTH = 16 * 1024;
 export function openListener(name: ListenerName, handler: RequestListener, pathPrefix = ''): Server {
   return createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (req, res) => {
     const url = req.url ?? '/';
-    if (url.length > MAX_URL_LENGTH) {
-      res
-        .writeHead(414, { 'Content-Type': 'application/json' })
-        .end('{"error":"invalid_request","error_description":"the URL is too long"}');
-      return;
-    }
     (req as Marked)[LISTENER] = name;
     if (pathPrefix !== '') req.url = belowPrefix(url, pathPrefix);
     handler(req, res);

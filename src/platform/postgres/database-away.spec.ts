@@ -21,16 +21,22 @@ describe('isDatabaseAway', () => {
   ])('recognises "%s", which has no code', (message) => expect(isDatabaseAway(failure(message))).toBe(true));
 
   it('recognises a host that refuses on each of its addresses', () => {
-    expect(isDatabaseAway(new AggregateError([failure('::1', 'ECONNREFUSED'), failure('127.0.0.1', 'ECONNREFUSED')]))).toBe(true);
+    expect(
+      isDatabaseAway(new AggregateError([failure('::1', 'ECONNREFUSED'), failure('127.0.0.1', 'ECONNREFUSED')])),
+    ).toBe(true);
   });
 
-  it.each([failure('duplicate', '23505'), failure('syntax', '42601'), failure('deadlock', '40P01'), failure('a bug'), 'text', undefined])(
-    'lets %s be what it is',
-    (error) => {
-      expect(isDatabaseAway(error)).toBe(false);
-      expect(asDatabaseAway(error, true)).toBe(error);
-    },
-  );
+  it.each([
+    failure('duplicate', '23505'),
+    failure('syntax', '42601'),
+    failure('deadlock', '40P01'),
+    failure('a bug'),
+    'text',
+    undefined,
+  ])('lets %s be what it is', (error) => {
+    expect(isDatabaseAway(error)).toBe(false);
+    expect(asDatabaseAway(error, true)).toBe(error);
+  });
 });
 
 describe('the outcome of a statement', () => {

@@ -18,7 +18,8 @@ const AWAY_SYSTEM = new Set([
 const AWAY_TEXT =
   /^(?:Connection terminated|Query read timeout|timeout exceeded when trying to connect|timeout expired|Client was closed|Client has encountered a connection error|Cannot use a pool after calling end)/;
 /** Answers of a live server that has refused or rolled the statement back, and failures before there was a connection. */
-const NOTHING_HAPPENED = /^(?:53...|25006|57014|57P03|ECONNREFUSED|ENOENT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+const NOTHING_HAPPENED =
+  /^(?:53...|25006|57014|57P03|ECONNREFUSED|ENOENT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 
 /** The database did not answer: the request is answered with 503, and nobody is told that their credentials are wrong. */
 export class DatabaseAway extends Error {

@@ -12,7 +12,8 @@ import { isAlive } from './postmaster.js';
  */
 export function initCluster(runner: EmbeddedRunner, binaries: EmbeddedBinaries, log: (message: string) => void): void {
   const versionFile = join(runner.dir, 'PG_VERSION');
-  if (existsSync(versionFile)) return refuseOtherMajor(runner.dir, readFileSync(versionFile, 'utf8').trim(), binaries.major);
+  if (existsSync(versionFile))
+    return refuseOtherMajor(runner.dir, readFileSync(versionFile, 'utf8').trim(), binaries.major);
   removeLeftovers(runner.dir);
   const draft = `${runner.dir}.new-${process.pid}`;
   log(`making the embedded PostgreSQL's data directory ${runner.dir}`);

@@ -36,6 +36,7 @@ export function launch(runner: EmbeddedRunner, logFile: string, settings: Readon
   child.unref();
   return {
     exited: () => failure !== undefined || child.exitCode !== null || child.signalCode !== null,
-    logTail: () => `${failure?.message ?? ''}${readFileSync(logFile).subarray(start).subarray(-2_000).toString()}`.trim(),
+    logTail: () =>
+      `${failure?.message ?? ''}${readFileSync(logFile).subarray(start).subarray(-2_000).toString()}`.trim(),
   };
 }

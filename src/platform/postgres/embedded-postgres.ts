@@ -7,7 +7,7 @@ import { findBinaries } from './embedded-binaries.js';
 import { initCluster } from './embedded-cluster.js';
 import { launch, type Launch } from './embedded-launch.js';
 import { chooseRunner, type EmbeddedHow, type EmbeddedRunner } from './embedded-runner.js';
-import { disownStalePidFile, readPostmaster, type Postmaster } from './postmaster.js';
+import { disownStalePidFile, isServerOf, readPostmaster, type Postmaster } from './postmaster.js';
 
 export interface EmbeddedConnection {
   /** The directory of the unix socket. */
@@ -54,7 +54,9 @@ export async function startEmbedded({ path, log, settings = {} }: EmbeddedOption
   initCluster(runner, binaries, log);
   const before = readPostmaster(runner.dir);
   const postmaster = before?.ready ? before : await start(runner, `${absolute}.log`, settings);
-  log(`embedded PostgreSQL ${before ? 'adopted' : 'started'} on ${runner.dir} (${runner.how}, process ${postmaster.pid})`);
+  log(
+    `embedded PostgreSQL ${before ? 'adopted' : 'started'} on ${runner.dir} (${runner.how}, process ${postmaster.pid})`,
+  );
   const connection = connectionOf(postmaster);
   await createDatabase(connection);
   return { connection, adopted: before !== undefined, how: runner.how, stop: () => stop(runner.dir) };
@@ -77,7 +79,11 @@ const connectionOf = ({ socketDirectory, port }: Postmaster): EmbeddedConnection
   database: DATABASE,
 });
 
-async function start(runner: EmbeddedRunner, logFile: string, settings: Readonly<Record<string, string>>): Promise<Postmaster> {
+async function start(
+  runner: EmbeddedRunner,
+  logFile: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<Postmaster> {
   const deadline = performance.now() + READY_WITHIN_MILLIS;
   let child: Launch | undefined;
   while (performance.now() < deadline) {
@@ -121,7 +127,7 @@ async function stop(dir: string): Promise<void> {
   process.kill(postmaster.pid, 'SIGINT'); // "fast": no new connections, open transactions are rolled back
   const deadline = performance.now() + READY_WITHIN_MILLIS;
   let urged = false;
-  while (readPostmaster(dir)?.pid === postmaster.pid) {
+  while (isServerOf(postmaster.pid, dir)) {
     if (!urged && performance.now() > deadline) {
       process.kill(postmaster.pid, 'SIGQUIT'); // "immediate": as after a crash, which it survives
       urged = true;

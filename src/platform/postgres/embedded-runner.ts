@@ -26,7 +26,10 @@ export interface EmbeddedRunner {
 }
 
 /** Clean, so that no PG* variable of ours changes anything. The working directory must be reachable by every user. */
-export const CHILD = { cwd: '/', env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' } };
+export const CHILD = {
+  cwd: '/',
+  env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+};
 
 const SYSTEM_HOME = '/var/lib/authplane';
 /** Who root is inside the namespace: an id that every system has a name for, which initdb insists on. */
@@ -46,12 +49,14 @@ export function chooseRunner(path: string, binaries: EmbeddedBinaries): Embedded
 
   const { uid, gid } = exists ? statSync(dir) : { uid: -1, gid: -1 };
   const user = uid > 0 ? { uid, gid } : uid === 0 ? undefined : findOsUser();
-  if (user && canRun(user, binaries.native) && canEnter(user, dirname(dir))) return runner('os-user', dir, binaries.native, user);
+  if (user && canRun(user, binaries.native) && canEnter(user, dirname(dir)))
+    return runner('os-user', dir, binaries.native, user);
   if (uid <= 0 && succeeds('unshare', [...NAMESPACE, program(binaries.native, 'postgres'), '--version'])) {
     return runner('unshare', dir, binaries.native);
   }
   const somebody = user ?? (uid === 0 ? undefined : (createOsUser() ?? readOsUser('nobody')));
-  if (!somebody) throw new Error(`${dir} belongs to root and no user namespace can be made: change its owner to another user`);
+  if (!somebody)
+    throw new Error(`${dir} belongs to root and no user namespace can be made: change its owner to another user`);
   return copied(path, dir, exists, binaries, somebody);
 }
 
@@ -88,13 +93,22 @@ function succeeds(file: string, args: string[], user?: OsUser): boolean {
 const findOsUser = (): OsUser | undefined => readOsUser('authplane') ?? readOsUser('postgres');
 
 function createOsUser(): OsUser | undefined {
-  const made = succeeds('useradd', ['--system', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', 'authplane']);
+  const made = succeeds('useradd', [
+    '--system',
+    '--home-dir',
+    '/nonexistent',
+    '--shell',
+    '/usr/sbin/nologin',
+    'authplane',
+  ]);
   return made ? readOsUser('authplane') : undefined;
 }
 
 function readOsUser(name: string): OsUser | undefined {
   if (!existsSync('/etc/passwd')) return undefined;
-  const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((each) => each.startsWith(`${name}:`));
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith(`${name}:`));
   const [, , uid, gid] = line?.split(':') ?? [];
   return uid && gid ? { uid: Number(uid), gid: Number(gid) } : undefined;
 }

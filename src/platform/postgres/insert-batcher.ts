@@ -65,7 +65,8 @@ export class InsertBatcher<Row> {
    * Without `keyOf` always true.
    */
   async offer(row: Row): Promise<boolean> {
-    if (this.#queue.length >= (this.#options.maxWaiting ?? Infinity)) throw new BatcherFull('too many rows are waiting');
+    if (this.#queue.length >= (this.#options.maxWaiting ?? Infinity))
+      throw new BatcherFull('too many rows are waiting');
     const json = storableJson(row);
     const key = this.#options.keyOf?.(row);
     return new Promise((resolve, reject) => {

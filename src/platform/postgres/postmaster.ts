@@ -25,7 +25,8 @@ export function readPostmaster(dir: string): Postmaster | undefined {
 export function disownStalePidFile(dir: string): void {
   const file = join(dir, 'postmaster.pid');
   const [pid, ...rest] = read(file)?.split('\n') ?? [];
-  if (pid && isAlive(Number(pid)) && !isServerOf(Number(pid), dir)) writeFileSync(file, [process.pid, ...rest].join('\n'));
+  if (pid && isAlive(Number(pid)) && !isServerOf(Number(pid), dir))
+    writeFileSync(file, [process.pid, ...rest].join('\n'));
 }
 
 export function isAlive(pid: number): boolean {
@@ -33,19 +34,20 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 
-function isServerOf(pid: number, dir: string): boolean {
+/** Whether the process runs and is the postmaster of `dir`; one that has ended and waits to be reaped is not. */
+export function isServerOf(pid: number, dir: string): boolean {
   if (!isAlive(pid)) return false;
   const commandLine = read(`/proc/${pid}/cmdline`);
   if (commandLine === undefined) return process.platform !== 'linux'; // nothing to compare with elsewhere
   if (!commandLine.includes('postgres')) return false; // reused, or a zombie
   try {
     return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(dir); // a postmaster lives in its data directory
-  } catch {
-    return true; // another user's process may not be looked into
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT'; // another user's process may not be looked into; one that has gone is none
   }
 }
 
@@ -56,3 +58,5 @@ function read(file: string): string | undefined {
     return undefined;
   }
 }
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);

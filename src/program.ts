@@ -1,0 +1,47 @@
+import { Command } from 'commander';
+import { adminCommand } from './cli/admin.command.js';
+import { loadConfig } from './config/load-config.js';
+import { version } from './config/version.js';
+
+/** `authserver`, every command of it. What serves or maintains is loaded only when its command runs. */
+export function authserverProgram(): Command {
+  const program = new Command('authserver')
+    .description('A self-hosted OAuth 2.1 authorization server for the Model Context Protocol.')
+    .version(version, '--version')
+    .option('--config <file>', 'a YAML file with settings; AUTHPLANE_* variables override it');
+
+  const config = (): ReturnType<typeof loadConfig> =>
+    loadConfig({ yamlPath: program.opts<{ config?: string }>().config });
+
+  program
+    .command('serve')
+    .description('bring the schema up to date and answer requests')
+    .action(async () => {
+      const { serve } = await import('./serve.js');
+      await serve(config());
+    });
+
+  program
+    .command('migrate')
+    .description('bring the schema up to date and exit')
+    .action(async () => {
+      const { migrateOnly } = await import('./maintenance.js');
+      await migrateOnly(config());
+    });
+
+  program
+    .command('purge')
+    .description('delete what has expired and exit; validity never depends on it')
+    .option('--keep-days <days>', 'how long codes, issuances and audit events stay', '90')
+    .action(async ({ keepDays }: { keepDays: string }) => {
+      const { purge } = await import('./maintenance.js');
+      await purge(config(), Number(keepDays));
+    });
+
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => console.log(version));
+
+  return program.addCommand(adminCommand());
+}

@@ -3,7 +3,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { Request, Response } from 'express';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
-import { Limits, type Limit } from '../platform/ephemeral/limits.js';
+import { Limits, type Limit, type LimitVerdict } from '../platform/ephemeral/limits.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { Problem } from './problem.js';
 
@@ -29,15 +29,15 @@ export class ApiKeyGuard implements CanActivate {
     const presented = bearerOf(http.getRequest<Request>());
     if (presented === undefined) throw this.#unauthorized(http.getResponse<Response>(), 'an admin API key is required');
     const address = requestContext()?.ip ?? '';
-    await this.#refuseLocked(http.getResponse<Response>(), address);
+    this.#refuseLocked(await this.limits.peek(failedKeys, address), http.getResponse<Response>());
     if (this.#isKey(presented)) return true;
-    await this.limits.take(failedKeys, address);
+    // Taken as well as peeked at: of many wrong keys at once, no more than the limit get as far as the audit.
+    this.#refuseLocked(await this.limits.take(failedKeys, address), http.getResponse<Response>());
     await this.audit.refused({ action: 'admin.auth_failed', reason: 'key_mismatch' });
     throw this.#unauthorized(http.getResponse<Response>(), 'the admin API key is wrong');
   }
 
-  async #refuseLocked(res: Response, address: string): Promise<void> {
-    const { allowed, retryAfterSeconds } = await this.limits.peek(failedKeys, address);
+  #refuseLocked({ allowed, retryAfterSeconds }: LimitVerdict, res: Response): void {
     if (allowed) return;
     res.setHeader('Retry-After', String(retryAfterSeconds));
     throw new Problem(429, 'slow_down', 'this address sent too many wrong admin API keys');

@@ -10,6 +10,7 @@ import { invalidRequest, notFound } from './problem.js';
 import { QueryParameters } from './query-parameters.js';
 import { PolicyClient, PolicyReturnUrl } from './resource.dto.js';
 
+const maxEntries = 500;
 const Slug = (): ParameterDecorator => Param('slug', new NameOf('resource'));
 const ClientId = (): ParameterDecorator => Param('clientId', new NameOf('client'));
 
@@ -114,5 +115,9 @@ export class ResourcePoliciesController {
   }
 }
 
-const withEntry = (list: readonly string[], entry: string): string[] => [...new Set([...list, entry])];
+function withEntry(list: readonly string[], entry: string): string[] {
+  if (list.length >= maxEntries) throw invalidRequest(`the list has ${maxEntries} entries, which is the most it can have`);
+  return [...new Set([...list, entry])];
+}
+
 const withoutEntry = (list: readonly string[], entry: string): string[] => list.filter((other) => other !== entry);

@@ -135,7 +135,7 @@ describe('a mistake in the configuration', () => {
     expect(problems(envOf(set))).toEqual([expect.stringContaining(line)]);
   });
 
-  it.each(rowsOf(inProduction))('%s is refused off localhost', (set = '', line = '') => {
+  it.each(rowsOf(inProduction))('[A11] %s is refused off localhost', (set = '', line = '') => {
     expect(problems({ ...production, ...envOf(set) })).toEqual([expect.stringContaining(line)]);
   });
 

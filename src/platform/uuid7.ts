@@ -1,22 +1,19 @@
-import { randomFillSync } from 'node:crypto';
+import { randomFillSync, randomInt } from 'node:crypto';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-let lastMillis = -1;
-let count = 0;
+let count = randomInt(2 ** 31);
 
 /**
  * A UUID version 7 (RFC 9562 §5.7) of `at`, to the millisecond. Ids that this process makes in one millisecond ascend, so that what
  * happened later sorts later (§6.2, method 1); 42 bits are random.
  */
 export function uuid7(at: Date): string {
-  const millis = at.getTime();
   const bytes = Buffer.allocUnsafe(16);
   randomFillSync(bytes, 6);
-  // 32 bits of counter, begun below the middle in each millisecond: 12 in rand_a, 20 at the head of rand_b.
-  count = millis === lastMillis ? count + 1 : bytes.readUInt32BE(12) >>> 1;
-  lastMillis = millis;
-  bytes.writeUIntBE(millis, 0, 6);
+  // 32 bits of counter: 12 in rand_a, 20 at the head of rand_b.
+  count = (count + 1) >>> 0;
+  bytes.writeUIntBE(at.getTime(), 0, 6);
   bytes.writeUInt16BE(0x7000 | (count >>> 20), 6);
   bytes[8] = 0x80 | ((count >>> 14) & 0x3f);
   bytes[9] = (count >>> 6) & 0xff;

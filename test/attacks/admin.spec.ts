@@ -322,6 +322,7 @@ describe('input that is meant to break something', () => {
     }
     const resource = { slug: 'nul', uri: 'https://nul.example/', backend_kind: 'mint' };
     for (const change of [
+      { policy: { runtime: { client_ids: Array.from({ length: 501 }, (_, index) => `client-${index}`) } } },
       { display_name: '\u0000' },
       { uri: 'https://nul.example/\u0000' },
       { scopes: [{ name: 'a', description: '\u0000' }] },

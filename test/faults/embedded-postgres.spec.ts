@@ -1,6 +1,16 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +48,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   if (existsSync(join(path, 'PG_VERSION')) && readPostmaster(path)) await (await start()).stop();
+  if (existsSync(path)) rmSync(realpathSync(path), { recursive: true }); // for root it may lie elsewhere
   directory.remove();
 });
 

@@ -2,7 +2,6 @@
  * A process like a server, to be killed: starts or adopts the embedded database of argv[2], holds the serve lock and inserts
  * through the batcher until it dies; without the lock it inserts nothing. Prints a line for what it has, and the number of each row whose commit was acknowledged.
  */
-import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataSource } from 'typeorm';
 
@@ -22,13 +21,14 @@ const [{ next }] = await database.query('select coalesce(max(n), 0)::int + 1 as 
 const sql = 'insert into inserted (n) select n from jsonb_to_recordset($1::jsonb) as r(n int)';
 const batcher = new InsertBatcher({ run: (rows) => database.query(sql, [rows], 'inserted.insert') });
 
-writeSync(1, `${JSON.stringify({ adopted: server.adopted, locked: lock !== undefined })}\n`);
+const say = (line) => new Promise((said) => process.stdout.write(`${line}\n`, said));
+await say(JSON.stringify({ adopted: server.adopted, locked: lock !== undefined }));
 let n = next;
 const caller = async () => {
   for (;;) {
     const mine = n++;
     await batcher.add({ n: mine });
-    writeSync(1, `${mine}\n`);
+    await say(mine);
   }
 };
 await Promise.all(Array.from({ length: lock ? 16 : 0 }, caller)); // the pool keeps the process alive

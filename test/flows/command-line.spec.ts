@@ -6,7 +6,6 @@ import {
   aFlow,
   aResource,
   audited,
-  aUser,
   introspect,
   postForm,
   refresh,

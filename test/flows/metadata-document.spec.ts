@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import {
+  aConfidentialClient,
   allow,
   aGrantedCode,
   aResource,
   audited,
   aUser,
   authorizeUrl,
+  introspect,
   pkce,
   postForm,
   redeem,
@@ -214,8 +216,11 @@ describe('[M17] an operator', () => {
   it('may suspend a client nobody has consented to yet; its document changes nothing about that', async () => {
     const flow = await deskFlow();
     expect((await app.admin('PATCH', `${path(flow.client.id)}/suspend`)).body).toEqual({ status: 'suspended' });
+    app.clock.advance(3600);
+    host.hits.length = 0;
     expect(await authorize(flow)).toMatchObject({ status: 400, location: undefined });
     expect((await presentItself(flow.client.id)).body.error).toBe('invalid_client');
+    expect(host.hits).toEqual([]);
     expect(await rowOf(flow.client.id)).toMatchObject({ status: 'suspended', version: 2 });
   });
 
@@ -253,5 +258,24 @@ describe('[A5] switched off', () => {
     expect((await authorize(flowThere)).status).toBe(400);
     expect((await refresh(flowThere, flow.tokens.refresh_token)).body.error).toBe('invalid_client');
     await off.close();
+  });
+});
+
+describe('a client of a metadata document that an operator deleted', () => {
+  it('may come back under its id, and none of its old tokens comes back with it', async () => {
+    const flow = await deskFlow();
+    const old = await tokensOf(flow, SCOPE);
+    const server = await aConfidentialClient(app);
+    await app.admin('POST', `/admin/resources/${flow.resource.slug}/policy/runtime/client-ids`, {
+      client_id: server.id,
+    });
+    expect(await introspect(app, old.tokens.access_token, server)).toMatchObject({ active: true });
+    const deleted = await app.admin('DELETE', `/admin/clients/${encodeURIComponent(flow.client.id)}?force=true`);
+    expect(deleted.status).toBe(204);
+
+    const fresh = await tokensOf(flow, SCOPE);
+    expect(await introspect(app, fresh.tokens.access_token, server)).toMatchObject({ active: true });
+    expect(await introspect(app, old.tokens.access_token, server)).toEqual({ active: false });
+    expect((await refresh(flow, old.tokens.refresh_token)).body.error).toBe('invalid_grant');
   });
 });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, statSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { EmbeddedBinaries } from './embedded-binaries.js';
@@ -49,8 +49,9 @@ export function chooseRunner(path: string, binaries: EmbeddedBinaries): Embedded
 
   const { uid, gid } = exists ? statSync(dir) : { uid: -1, gid: -1 };
   const user = uid > 0 ? { uid, gid } : uid === 0 ? undefined : findOsUser();
-  if (user && canRun(user, binaries.native) && canEnter(user, dirname(dir)))
-    return runner('os-user', dir, binaries.native, user);
+  if (user && canRun(user, binaries.native) && canEnter(user, dirname(dir))) {
+    return runner(dirname(dir) === SYSTEM_HOME ? 'copied' : 'os-user', dir, binaries.native, user);
+  }
   if (uid <= 0 && succeeds('unshare', [...NAMESPACE, program(binaries.native, 'postgres'), '--version'])) {
     return runner('unshare', dir, binaries.native);
   }
@@ -69,6 +70,7 @@ function copied(path: string, dir: string, exists: boolean, binaries: EmbeddedBi
   }
   if (exists || canEnter(user, dirname(dir))) return runner('copied', dir, native, user);
   const elsewhere = join(SYSTEM_HOME, `postgres-${fingerprint(dir)}`);
+  rmSync(path, { force: true }); // a link whose target was removed
   symlinkSync(elsewhere, path); // whoever looks for the data at its configured place finds it
   return runner('copied', elsewhere, native, user);
 }

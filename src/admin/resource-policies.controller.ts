@@ -1,6 +1,6 @@
 import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
-import { Clients } from '../clients/clients.js';
+import { Clients, type Client } from '../clients/clients.js';
 import { isUrlId } from '../clients/client.js';
 import type { Resource, ResourcePolicy } from '../resources/resource.js';
 import { ResourceRegistry } from '../resources/resource-registry.js';
@@ -14,6 +14,30 @@ const maxEntries = 500;
 const Slug = (): ParameterDecorator => Param('slug', new NameOf('resource'));
 const ClientId = (): ParameterDecorator => Param('clientId', new NameOf('client'));
 
+/** One list of a policy: where it lies and how it is replaced. */
+interface PolicyList {
+  /** As the audit names an entry. */
+  readonly entry: string;
+  readonly of: (policy: ResourcePolicy) => readonly string[];
+  readonly change: (entries: string[]) => Partial<ResourcePolicy>;
+}
+
+const allowedClients: PolicyList = {
+  entry: 'exchange.allowed_client',
+  of: ({ exchange }) => exchange.allowedClientIds,
+  change: (allowedClientIds) => ({ exchange: { allowedClientIds } }),
+};
+const runtimeClients: PolicyList = {
+  entry: 'runtime.client',
+  of: ({ runtime }) => runtime.clientIds,
+  change: (clientIds) => ({ runtime: { clientIds } }),
+};
+const returnUrls: PolicyList = {
+  entry: 'connect.allowed_return_url',
+  of: ({ connect }) => connect.allowedReturnUrls,
+  change: (allowedReturnUrls) => ({ connect: { allowedReturnUrls } }),
+};
+
 /** The three lists of a resource's policy, entry by entry. Adding what is there and removing what is not change nothing. */
 @OperatorController('resources/:slug/policy')
 export class ResourcePoliciesController {
@@ -24,69 +48,78 @@ export class ResourcePoliciesController {
 
   @Get('exchange/allowed-clients')
   async allowedClients(@Slug() slug: string): Promise<object> {
-    return { allowed_client_ids: (await this.#resource(slug)).policy.exchange.allowedClientIds };
+    return { allowed_client_ids: allowedClients.of((await this.#resource(slug)).policy) };
   }
 
   @Post('exchange/allowed-clients')
   @HttpCode(200)
   async addAllowedClient(@Slug() slug: string, @Body() { client_id: id }: PolicyClient): Promise<object> {
     await this.#requireClient(id);
-    const { policy } = await this.#change(slug, ({ exchange }) => {
-      return { exchange: { allowedClientIds: withEntry(exchange.allowedClientIds, id) } };
-    });
-    return { allowed_client_ids: policy.exchange.allowedClientIds };
+    return { allowed_client_ids: await this.#add(slug, allowedClients, id) };
   }
 
   @Delete('exchange/allowed-clients/:clientId')
   @HttpCode(204)
-  async removeAllowedClient(@Slug() slug: string, @ClientId() id: string): Promise<void> {
-    await this.#change(slug, ({ exchange }) => {
-      return { exchange: { allowedClientIds: withoutEntry(exchange.allowedClientIds, id) } };
-    });
+  removeAllowedClient(@Slug() slug: string, @ClientId() id: string): Promise<void> {
+    return this.#remove(slug, allowedClients, id);
   }
 
   @Get('runtime/client-ids')
   async runtimeClients(@Slug() slug: string): Promise<object> {
-    return { client_ids: (await this.#resource(slug)).policy.runtime.clientIds };
+    return { client_ids: runtimeClients.of((await this.#resource(slug)).policy) };
   }
 
   @Post('runtime/client-ids')
   @HttpCode(200)
   async addRuntimeClient(@Slug() slug: string, @Body() { client_id: id }: PolicyClient): Promise<object> {
     await this.#requireClient(id);
-    const { policy } = await this.#change(slug, ({ runtime }) => {
-      return { runtime: { clientIds: withEntry(runtime.clientIds, id) } };
-    });
-    return { client_ids: policy.runtime.clientIds };
+    return { client_ids: await this.#add(slug, runtimeClients, id) };
   }
 
   @Delete('runtime/client-ids/:clientId')
   @HttpCode(204)
-  async removeRuntimeClient(@Slug() slug: string, @ClientId() id: string): Promise<void> {
-    await this.#change(slug, ({ runtime }) => ({ runtime: { clientIds: withoutEntry(runtime.clientIds, id) } }));
+  removeRuntimeClient(@Slug() slug: string, @ClientId() id: string): Promise<void> {
+    return this.#remove(slug, runtimeClients, id);
   }
 
   @Get('connect/allowed-return-urls')
   async returnUrls(@Slug() slug: string): Promise<object> {
-    return { allowed_return_urls: (await this.#resource(slug)).policy.connect.allowedReturnUrls };
+    return { allowed_return_urls: returnUrls.of((await this.#resource(slug)).policy) };
   }
 
   @Post('connect/allowed-return-urls')
   @HttpCode(200)
   async addReturnUrl(@Slug() slug: string, @Body() { url }: PolicyReturnUrl): Promise<object> {
     if (!URL.canParse(url) || !/^https?:\/\//i.test(url)) throw invalidRequest('url must be an absolute http(s) URL');
-    const { policy } = await this.#change(slug, ({ connect }) => {
-      return { connect: { allowedReturnUrls: withEntry(connect.allowedReturnUrls, url) } };
-    });
-    return { allowed_return_urls: policy.connect.allowedReturnUrls };
+    return { allowed_return_urls: await this.#add(slug, returnUrls, url) };
   }
 
   @Delete('connect/allowed-return-urls')
   @HttpCode(204)
-  async removeReturnUrl(@Slug() slug: string, @QueryParameters() { url }: PolicyReturnUrl): Promise<void> {
-    await this.#change(slug, ({ connect }) => {
-      return { connect: { allowedReturnUrls: withoutEntry(connect.allowedReturnUrls, url) } };
-    });
+  removeReturnUrl(@Slug() slug: string, @QueryParameters() { url }: PolicyReturnUrl): Promise<void> {
+    return this.#remove(slug, returnUrls, url);
+  }
+
+  /** Decided under the lock of the row, so that two operators who add at once both find their entry. */
+  async #add(slug: string, list: PolicyList, entry: string): Promise<readonly string[]> {
+    const { id, policy } = await this.#resource(slug);
+    if (list.of(policy).includes(entry)) return list.of(policy);
+    const changed = await this.registry.patch(
+      id,
+      (known) => ({ policy: list.change(withEntry(list.of(known.policy), entry)) }),
+      { action: `resource.policy.${list.entry}.added`, detail: { id, slug, entry } },
+    );
+    return list.of(changed.policy);
+  }
+
+  async #remove(slug: string, list: PolicyList, entry: string): Promise<void> {
+    const { id, policy } = await this.#resource(slug);
+    if (!list.of(policy).includes(entry)) return;
+    await this.registry.patch(
+      id,
+      (known) => ({ policy: list.change(list.of(known.policy).filter((other) => other !== entry)) }),
+      { action: `resource.policy.${list.entry}.removed`, detail: { id, slug, entry } },
+    );
   }
 
   async #resource(slugOrId: string): Promise<Resource> {
@@ -96,28 +129,23 @@ export class ResourcePoliciesController {
     return resource;
   }
 
-  async #change(slug: string, change: (policy: ResourcePolicy) => Partial<ResourcePolicy>): Promise<Resource> {
-    const resource = await this.#resource(slug);
-    return this.registry.patch(resource.id, { policy: change(resource.policy) });
-  }
-
   /** A typing error in a policy would be a permission that nobody has, or that somebody registers later. */
   async #requireClient(id: string): Promise<void> {
     const known = (await this.clients.stored(id)) ?? (isUrlId(id) ? await this.#describedAt(id) : undefined);
     if (!known) throw invalidRequest('client_id is not a registered client');
   }
 
-  #describedAt(url: string) {
-    return this.clients.find(url).catch((error: unknown) => {
+  async #describedAt(url: string): Promise<Client | undefined> {
+    try {
+      return await this.clients.find(url);
+    } catch (error) {
       if (error instanceof OAuthError && error.status < 500) return undefined;
       throw error;
-    });
+    }
   }
 }
 
 function withEntry(list: readonly string[], entry: string): string[] {
-  if (list.length >= maxEntries) throw invalidRequest(`the list has ${maxEntries} entries, which is the most it can have`);
+  if (list.length >= maxEntries) throw invalidRequest(`the list has ${maxEntries} entries and can have no more`);
   return [...new Set([...list, entry])];
 }
-
-const withoutEntry = (list: readonly string[], entry: string): string[] => list.filter((other) => other !== entry);

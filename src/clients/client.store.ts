@@ -130,9 +130,7 @@ const UPSERT_DOCUMENT = `
     application_type = excluded.application_type, agent = excluded.agent, agent_description = excluded.agent_description,
     agent_confirmed = clients.agent_confirmed and clients.agent = excluded.agent,
     metadata_hash = excluded.metadata_hash, updated_at = excluded.updated_at, version = clients.version + 1,
-    security_changed_at = case
-      when (clients.redirect_uris, clients.token_endpoint_auth_method) = (excluded.redirect_uris, excluded.token_endpoint_auth_method)
-      then clients.security_changed_at else excluded.security_changed_at end
+    security_changed_at = excluded.security_changed_at
   where clients.registration_source = 'cimd' and clients.metadata_hash is distinct from excluded.metadata_hash
   returning version, (xmax = 0) as inserted`;
 

@@ -13,7 +13,7 @@ import {
   ClientNotFound,
   ClientRevoked,
 } from './client-errors.js';
-import { readClientMetadata, securityDiffers, toWire, type WireMetadata } from './client-metadata.js';
+import { documentHash, readClientMetadata, securityDiffers, toWire, type WireMetadata } from './client-metadata.js';
 import { hashSecret, type StoredSecret } from './client-secret.js';
 import { ClientSecretStore } from './client-secret.store.js';
 import { ClientStore, type ClientQuery } from './client.store.js';
@@ -271,7 +271,8 @@ export class Clients {
       ...row,
       ...document,
       agentConfirmed: row.agentConfirmed && row.agent === document.agent,
-      securityChangedAt: securityDiffers(row, document) ? this.clock.now() : row.securityChangedAt,
+      // Any change of a document asks again: its host may have been taken over (W17).
+      securityChangedAt: documentHash(row).equals(documentHash(document)) ? row.securityChangedAt : this.clock.now(),
     };
   }
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isResourceUri } from '#libs/oauth';
-import { AuditLog } from '../audit/audit-log.js';
+import { AuditLog, type AuditFact } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
@@ -75,11 +75,20 @@ export class ResourceRegistry {
     });
   }
 
-  /** @throws ResourceNotFound, ResourceInvalid, ResourceTaken */
-  async patch(id: string, change: ResourceChange): Promise<Resource> {
+  /**
+   * @param decide the change, or what makes it from the resource as it is: then under its lock, so that no other change is lost
+   * @param told what the audit says instead of `resource.patched`
+   * @throws ResourceNotFound, ResourceInvalid, ResourceTaken
+   */
+  async patch(
+    id: string,
+    decide: ResourceChange | ((known: Resource) => ResourceChange),
+    told?: AuditFact,
+  ): Promise<Resource> {
     return this.store.transaction(async (tx) => {
       const known = await this.store.lock(tx, id);
       if (!known) throw new ResourceNotFound();
+      const change = typeof decide === 'function' ? decide(known) : decide;
       const { uri, accessTokenTtlSeconds, policy, ...rest } = change;
       const resource: Resource = {
         ...known,
@@ -92,7 +101,8 @@ export class ResourceRegistry {
       };
       await this.#store(tx, resource);
       const fields = Object.keys(change);
-      await this.audit.record(tx, { action: 'resource.patched', detail: { id, slug: resource.slug, fields } });
+      const fact = told ?? { action: 'resource.patched', detail: { id, slug: resource.slug, fields } };
+      await this.audit.record(tx, fact);
       return resource;
     });
   }

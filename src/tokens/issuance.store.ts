@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Database } from '../platform/postgres/database.js';
+import { Database, type Transaction } from '../platform/postgres/database.js';
 
 /** One minted token as the operator sees it. */
 export interface Issuance {
@@ -82,14 +82,25 @@ export class IssuanceStore {
     return row;
   }
 
-  /** Ends all live families of a person in one statement. @returns how many were ended by it */
-  async revokeFamiliesOfUser(userId: string, reason: string, now: Date, expiresAt: Date): Promise<number> {
-    const rows = await this.database.query(
-      `insert into revocations (kind, id, reason, at, expires_at)
-       select 'family', f.id::text, $2, $3, $4 from families f where f.user_id = $1 and least(f.expires_at, f.ends_at) > $3
-       on conflict do nothing returning id`,
-      [userId, reason, now, expiresAt],
-    );
-    return rows.length;
+  /**
+   * Ends all live families of a person, and records it in the same commit.
+   *
+   * @param record is given how many it ended, which is also the result
+   */
+  revokeFamiliesOfUser(
+    userId: string,
+    { reason, now, expiresAt }: { reason: string; now: Date; expiresAt: Date },
+    record: (tx: Transaction, revoked: number) => Promise<void>,
+  ): Promise<number> {
+    return this.database.transaction(async (tx) => {
+      const rows: unknown[] = await tx.query(
+        `insert into revocations (kind, id, reason, at, expires_at)
+         select 'family', f.id::text, $2, $3, $4 from families f where f.user_id = $1 and least(f.expires_at, f.ends_at) > $3
+         on conflict do nothing returning id`,
+        [userId, reason, now, expiresAt],
+      );
+      await record(tx, rows.length);
+      return rows.length;
+    });
   }
 }

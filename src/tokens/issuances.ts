@@ -63,9 +63,9 @@ export class Issuances {
   /** Signs a person out of every application. @returns how many families it ended */
   async revokeFamiliesOfUser(userId: string): Promise<number> {
     const now = this.clock.now();
-    const memory = new Date(now.getTime() + REVOCATION_MEMORY_MS);
-    const revoked = await this.store.revokeFamiliesOfUser(userId, 'admin', now, memory);
-    await this.audit.refused({ action: 'user.force_logout', detail: { user: userId, revoked } });
-    return revoked;
+    const ending = { reason: 'admin', now, expiresAt: new Date(now.getTime() + REVOCATION_MEMORY_MS) };
+    return this.store.revokeFamiliesOfUser(userId, ending, (tx, revoked) =>
+      this.audit.record(tx, { action: 'user.force_logout', detail: { user: userId, revoked } }),
+    );
   }
 }

@@ -94,6 +94,12 @@ async function stop() {
   await ended;
 }
 
+async function cleanUp() {
+  await stop();
+  endDatabase();
+  rmSync(home, { recursive: true, force: true });
+}
+
 /** The database outlives a server that crashed. */
 function endDatabase() {
   const file = join(home, 'data/postgres/postmaster.pid');
@@ -255,10 +261,11 @@ function freePort() {
   });
 }
 
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+}
 try {
   await measure();
 } finally {
-  await stop();
-  endDatabase();
-  rmSync(home, { recursive: true, force: true });
+  await cleanUp();
 }

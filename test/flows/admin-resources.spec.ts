@@ -201,4 +201,27 @@ describe('the lists of a policy', () => {
     await app.admin('DELETE', `${at}/${watcher.id}`);
     expect(await introspect(app, tokens.access_token, watcher)).toEqual({ active: false });
   });
+
+  it('keep every entry when several operators add at once', async () => {
+    const { slug } = await aResource(app);
+    const clients = await Promise.all(Array.from({ length: 6 }, () => aClient(app)));
+    const at = `/admin/resources/${slug}/policy/runtime/client-ids`;
+    await Promise.all(clients.map(({ id }) => app.admin('POST', at, { client_id: id })));
+    const { body } = await app.admin('GET', at);
+    expect([...body.client_ids].sort()).toEqual(clients.map(({ id }) => id).sort());
+  });
+
+  it.each([
+    ['exchange/allowed-clients', 'exchange.allowed_client'],
+    ['runtime/client-ids', 'runtime.client'],
+  ])('%s leaves a row in the audit for each entry that came or went', async (path, name) => {
+    const { id, slug } = await aResource(app);
+    const client = await aClient(app);
+    await app.admin('POST', `/admin/resources/${slug}/policy/${path}`, { client_id: client.id });
+    await app.admin('DELETE', `/admin/resources/${slug}/policy/${path}/${client.id}`);
+    for (const what of ['added', 'removed']) {
+      const detail = { id, slug, entry: client.id };
+      expect(await audited(app, `resource.policy.${name}.${what}`)).toContainEqual(expect.objectContaining({ detail }));
+    }
+  });
 });

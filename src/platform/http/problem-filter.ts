@@ -55,6 +55,6 @@ function fromKnown(error: unknown, issuer: string): Problem {
   return {
     status: known.status,
     headers: known.headers,
-    body: { type: errorUri(issuer, known), detail: known.description, error: known.code },
+    body: { type: errorUri(issuer, known), detail: known.description, code: known.code },
   };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withClient } from './connection.js';
+import { isDatabaseAway, sqlState } from './database-away.js';
 import { findBinaries } from './embedded-binaries.js';
 import { initCluster } from './embedded-cluster.js';
 import { launch, type Launch } from './embedded-launch.js';
@@ -53,13 +54,11 @@ export async function startEmbedded({ path, log, settings = {} }: EmbeddedOption
   const runner = chooseRunner(absolute, binaries);
   initCluster(runner, binaries, log);
   const before = readPostmaster(runner.dir);
-  const postmaster = before?.ready ? before : await start(runner, `${absolute}.log`, settings);
-  log(
-    `embedded PostgreSQL ${before ? 'adopted' : 'started'} on ${runner.dir} (${runner.how}, process ${postmaster.pid})`,
-  );
-  const connection = connectionOf(postmaster);
-  await createDatabase(connection);
-  return { connection, adopted: before !== undefined, how: runner.how, stop: () => stop(runner.dir) };
+  const postmaster = await untilReady(runner, `${absolute}.log`, settings);
+  const adopted = before?.pid === postmaster.pid;
+  const how = `${runner.how}, process ${postmaster.pid}`;
+  log(`embedded PostgreSQL ${adopted ? 'adopted' : 'started'} on ${runner.dir} (${how})`);
+  return { connection: connectionOf(postmaster), adopted, how: runner.how, stop: () => stop(runner.dir) };
 }
 
 /**
@@ -79,7 +78,8 @@ const connectionOf = ({ socketDirectory, port }: Postmaster): EmbeddedConnection
   database: DATABASE,
 });
 
-async function start(
+/** Starts what does not run, and waits for an answer: a server that is just dying looks alive until it is asked. */
+async function untilReady(
   runner: EmbeddedRunner,
   logFile: string,
   settings: Readonly<Record<string, string>>,
@@ -88,13 +88,13 @@ async function start(
   let child: Launch | undefined;
   while (performance.now() < deadline) {
     const running = readPostmaster(runner.dir);
-    if (running?.ready) return running;
+    if (running?.ready && (await hasDatabase(connectionOf(running)))) return running;
     if (!running && (!child || child.exited())) {
       // Backends of a killed postmaster hold the shared memory for a moment; everything else is final.
       if (child && !child.logTail().includes('shared memory block')) break;
       disownStalePidFile(runner.dir);
       if (child) await sleep(200);
-      child = launch(runner, logFile, { ...settings, unix_socket_directories: socketDirectory(runner) });
+      child = launch(runner, logFile, { ...settings, unix_socket_directories: chooseSocketDirectory(runner) });
     }
     await sleep(POLL_MILLIS);
   }
@@ -103,22 +103,30 @@ async function start(
 }
 
 /** The data directory itself, which is 0700, unless that makes the socket's path too long. */
-function socketDirectory({ dir, owner }: EmbeddedRunner): string {
+function chooseSocketDirectory({ dir, owner }: EmbeddedRunner): string {
   if (dir.length <= MAX_SOCKET_DIRECTORY) return dir;
   const short = mkdtempSync(join(tmpdir(), 'authplane-'));
   if (owner) chownSync(short, owner.uid, owner.gid);
   return short;
 }
 
-async function createDatabase(connection: EmbeddedConnection): Promise<void> {
-  await withClient({ ...connection, database: 'postgres' }, async (client) => {
-    const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE]);
-    if (rowCount === 0) {
-      await client.query(`create database ${DATABASE}`).catch((error: { code?: string }) => {
-        if (error.code !== '42P04' && error.code !== '23505') throw error; // somebody else was quicker
-      });
-    }
-  });
+/**
+ * Makes our database when it is missing.
+ *
+ * @returns false when the server is away
+ */
+async function hasDatabase(connection: EmbeddedConnection): Promise<boolean> {
+  try {
+    await withClient({ ...connection, database: 'postgres' }, async (client) => {
+      const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE]);
+      if (rowCount === 0) await client.query(`create database ${DATABASE}`);
+    });
+    return true;
+  } catch (error) {
+    if (isDatabaseAway(error)) return false;
+    if (/^(?:42P04|23505)$/.test(sqlState(error) ?? '')) return true; // somebody else was quicker
+    throw error;
+  }
 }
 
 async function stop(dir: string): Promise<void> {

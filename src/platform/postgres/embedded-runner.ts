@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { EmbeddedBinaries } from './embedded-binaries.js';
@@ -56,8 +66,7 @@ export function chooseRunner(path: string, binaries: EmbeddedBinaries): Embedded
     return runner('unshare', dir, binaries.native);
   }
   const somebody = user ?? (uid === 0 ? undefined : (createOsUser() ?? readOsUser('nobody')));
-  if (!somebody)
-    throw new Error(`${dir} belongs to root and no user namespace can be made: change its owner to another user`);
+  if (!somebody) throw new Error(`${dir} belongs to root, and no user namespace can be made: give it to another user`);
   return copied(path, dir, exists, binaries, somebody);
 }
 
@@ -66,7 +75,10 @@ function copied(path: string, dir: string, exists: boolean, binaries: EmbeddedBi
   let native = binaries.native;
   if (!canRun(user, native)) {
     native = join(SYSTEM_HOME, `native-${fingerprint(native + statSync(native).mtimeMs)}`);
-    if (!existsSync(native)) cpSync(binaries.native, native, { recursive: true, verbatimSymlinks: true });
+    if (!existsSync(native)) {
+      cpSync(binaries.native, `${native}.new`, { recursive: true, verbatimSymlinks: true });
+      renameSync(`${native}.new`, native);
+    }
   }
   if (exists || canEnter(user, dirname(dir))) return runner('copied', dir, native, user);
   const elsewhere = join(SYSTEM_HOME, `postgres-${fingerprint(dir)}`);

@@ -12,8 +12,9 @@ export interface Postmaster {
 
 /** @returns undefined when no server runs on `dir`, whatever a leftover file says */
 export function readPostmaster(dir: string): Postmaster | undefined {
-  const [pid, , , port, socketDirectory, , , status] = read(join(dir, 'postmaster.pid'))?.split('\n') ?? [];
-  if (!pid || !port || !socketDirectory || !isServerOf(Number(pid), dir)) return undefined;
+  const [pid, , , port, socketDirectory = '', , , status] = read(join(dir, 'postmaster.pid'))?.split('\n') ?? [];
+  if (!pid || !isServerOf(Number(pid), dir)) return undefined;
+  // The lines appear one after another while it starts.
   return { pid: Number(pid), port: Number(port), socketDirectory, ready: status?.trim() === 'ready' };
 }
 

@@ -24,6 +24,9 @@ const SECRET_MEMBERS = [
   'secret',
 ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
+/** Where Nest tells of every module and route it knows: a hundred lines at each start, which say what the code says. */
+const NEST_START = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+
 /** Nest's logger on pino: JSON lines with the request id; `text` is for reading along on a terminal. */
 export class JsonLogger implements LoggerService {
   readonly #pino: Logger;
@@ -45,7 +48,7 @@ export class JsonLogger implements LoggerService {
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.#write('info', message, rest);
+    this.#write(NEST_START.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
   }
   error(message: unknown, ...rest: unknown[]): void {
     this.#write('error', message, rest);

@@ -54,20 +54,21 @@ export async function serve(loaded: Config): Promise<void> {
 
 /**
  * The database, started here if it is the embedded one. Without Redis, limits count per process and nonces come from one secret: a second
- * server on the same embedded database refuses to boot, and leaves the database to the first (P4).
+ * server on the same embedded database refuses to boot (P4). Whoever holds the lock stops the database; a second server leaves it alone.
  */
 async function openStorage(config: Config, log: Logger): Promise<Storage> {
   const { driver, embedded, postgres } = config.storage;
   if (driver === 'postgres') return { connection: { dsn: postgres.dsn ?? '' }, stop: async () => undefined };
-  const database = await startEmbedded({ path: embedded.path, log: (message) => log.log(message) });
-  if (config.redis.url) return { connection: database.connection, stop: () => database.stop() };
-  const lock = await takeServeLock(database.connection);
-  if (!lock) throw new Error(`another server is using ${embedded.path}: stop it first, or give both a redis.url`);
-  return {
-    connection: database.connection,
-    stop: async () => {
+  const { connection, stop } = await startEmbedded({ path: embedded.path, log: (message) => log.log(message) });
+  const lock = await takeServeLock(connection);
+  if (lock) {
+    const release = async (): Promise<void> => {
       await lock.release();
-      await database.stop();
-    },
-  };
+      await stop();
+    };
+    return { connection, stop: release };
+  }
+  if (!config.redis.url)
+    throw new Error(`another server is using ${embedded.path}: stop it first, or give both a redis.url`);
+  return { connection, stop: async () => undefined };
 }

@@ -3,6 +3,7 @@ import { Clock } from '../platform/clock/clock.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { InsertBatcher } from '../platform/postgres/insert-batcher.js';
 import type { Transaction } from '../platform/postgres/database.js';
+import { storableJson } from '../platform/postgres/storable-json.js';
 import { uuid7, uuid7Floor } from '../platform/uuid7.js';
 import { INSERT_AUDIT_ROWS } from './audit-rows.js';
 import { AuditStore } from './audit.store.js';
@@ -60,7 +61,7 @@ export class AuditLog {
 
   /** The rows of `facts` as the JSON that a statement with `insertAudit(…)` takes. */
   rows(...facts: readonly AuditFact[]): string {
-    return JSON.stringify(facts.map((fact) => this.#row(fact)));
+    return storableJson(facts.map((fact) => this.#row(fact)));
   }
 
   /** Records facts inside the transaction that makes them true. */

@@ -66,6 +66,10 @@ export const authorizationSymptoms = {
   }),
   'scope-empty': symptom('invalid_scope', 'no scope of this resource can be granted to this client', 'RFC 6749 §3.3', {
     scope_missing: ['The request names no scope and oauth.require_scope is on.', 'Send scope.'],
+    ceiling_empty: [
+      'A client that acts for itself may have nothing but what its own scope names, and it names nothing.',
+      '`authserver admin client update --id ... --scope "..."`.',
+    ],
     scope_nothing_left: [
       'What the resource declares and what the client may request have nothing in common.',
       "Change the client's scope or the resource's.",

@@ -3,6 +3,7 @@ import { section, records, text } from './setting.js';
 import {
   AdminSettings,
   CimdSettings,
+  ClientCredentialsSettings,
   DcrSettings,
   OAuthSettings,
   RateLimitSettings,
@@ -55,6 +56,9 @@ export class Config {
 
   @section('oauth', () => OAuthSettings, 'What authorization requests and refreshes may do.')
   readonly oauth: OAuthSettings;
+
+  @section('client_credentials', () => ClientCredentialsSettings, 'Tokens for a client itself.')
+  readonly clientCredentials: ClientCredentialsSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

@@ -207,3 +207,19 @@ export class OAuthSettings {
   })
   readonly refreshMaxLifetimeSeconds: number;
 }
+
+export class ClientCredentialsSettings {
+  @boolean('enabled', {
+    default: false,
+    about: 'Whether a confidential client may have tokens for itself (RFC 6749 §4.4).',
+  })
+  readonly enabled: boolean;
+
+  @duration('token_expiry', {
+    default: '1h',
+    min: '1s',
+    max: '24h',
+    about: 'Lifetime of such a token, where neither client nor resource has its own.',
+  })
+  readonly tokenExpirySeconds: number;
+}

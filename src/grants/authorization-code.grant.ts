@@ -38,10 +38,9 @@ export class AuthorizationCodeGrant extends Grant {
     return {
       grantType: this.type,
       client,
-      user: { id: code.userId, version: code.userVersion },
+      person: { id: code.userId, version: code.userVersion, consentId: code.consentId },
       resource,
       policyEpoch: snapshot.epoch,
-      consentId: code.consentId,
       scopes,
       spends: { kind: 'code', id: code.id, hash: code.hash, familyId: code.familyId },
     };

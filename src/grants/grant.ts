@@ -13,6 +13,9 @@ export abstract class Grant {
   /** The value of `grant_type` (RFC 6749 §4.5). */
   abstract readonly type: string;
 
+  /** The setting that switches it on, where there is one. */
+  readonly switchedBy?: { readonly setting: string; readonly on: boolean };
+
   /** @throws OAuthError with the reason why not */
   abstract authorize(form: Form, client: Client): Promise<Authorization | RepeatedAnswer>;
 }

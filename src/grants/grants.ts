@@ -1,11 +1,12 @@
 import { OAuthError } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
+import { ClientCredentialsGrant } from './client-credentials.grant.js';
 import type { Grant } from './grant.js';
 import { RefreshTokenGrant } from './refresh-token.grant.js';
 
 /** Every grant this server has. Providers, dispatch and `grant_types_supported` derive from this list. */
-export const GRANTS = [AuthorizationCodeGrant, RefreshTokenGrant] as const;
+export const GRANTS = [AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant] as const;
 
 export class Grants {
   readonly #byType: ReadonlyMap<string, Grant>;
@@ -14,8 +15,9 @@ export class Grants {
     this.#byType = new Map(grants.map((grant) => [grant.type, grant]));
   }
 
+  /** Those that are switched on. */
   get types(): string[] {
-    return [...this.#byType.keys()];
+    return [...this.#byType.values()].filter(({ switchedBy }) => switchedBy?.on ?? true).map(({ type }) => type);
   }
 
   /**
@@ -27,6 +29,10 @@ export class Grants {
     const grant = this.#byType.get(type);
     const facts = { clientId: client.id, received: type };
     if (!grant) throw new OAuthError('grant-unknown', 'grant_unknown', { facts });
+    if (grant.switchedBy && !grant.switchedBy.on) {
+      const fill = { grant: type, setting: grant.switchedBy.setting };
+      throw new OAuthError('grant-disabled', 'grant_disabled', { fill, facts });
+    }
     if (!client.grantTypes.includes(type)) {
       throw new OAuthError('grant-not-registered', 'grant_not_registered', { fill: { grant: type }, facts });
     }

@@ -37,10 +37,9 @@ export class RefreshTokenGrant extends Grant {
     return {
       grantType: this.type,
       client,
-      user: { id: presented.userId, version: presented.userVersion },
+      person: { id: presented.userId, version: presented.userVersion, consentId: presented.consentId },
       resource,
       policyEpoch: snapshot.epoch,
-      consentId: presented.consentId,
       scopes: scopesOf(request.scope, presented, resource, client),
       spends: {
         kind: 'refresh_token',

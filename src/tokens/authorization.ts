@@ -8,12 +8,14 @@ import type { MintResource } from '../resources/resource.js';
 export interface Authorization {
   readonly grantType: string;
   readonly client: Client;
-  readonly user: { readonly id: string; readonly version: number };
-  readonly resource: MintResource;
+  /** The person on whose behalf, and the consent that allows it; absent when the token is about the client itself. */
+  readonly person?: { readonly id: string; readonly version: number; readonly consentId: string };
+  /** Absent: no resource was named, and the token is for nobody but this server. */
+  readonly resource?: MintResource;
   readonly policyEpoch: number;
-  readonly consentId: string;
   readonly scopes: readonly string[];
-  readonly spends: SpentCode | SpentRefreshToken;
+  /** Absent: nothing is spent, and the rows may share a commit with their neighbours (S1). */
+  readonly spends?: SpentCode | SpentRefreshToken;
 }
 
 export interface SpentCode {

@@ -5,7 +5,8 @@ import { Database } from '../platform/postgres/database.js';
 export interface IssuanceState {
   jti: string;
   clientId: string;
-  resourceId: string;
+  /** Null for a token that names no resource. */
+  resourceId: string | null;
   agentId: string | null;
   agentChain: string[];
   expiresAt: Date;

@@ -69,6 +69,7 @@ export class Introspector {
   /** The client that the token was issued to, and those who act as the resource it is for. */
   async #entitled(caller: Client, state: IssuanceState): Promise<boolean> {
     if (state.clientId === caller.id) return true;
+    if (state.resourceId === null) return false;
     const resource = (await this.resources.current()).byId(state.resourceId);
     return resource?.policy.runtime.clientIds.includes(caller.id) ?? false;
   }

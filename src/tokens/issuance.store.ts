@@ -8,7 +8,7 @@ export interface Issuance {
   clientId: string;
   subject: string;
   userId: string | null;
-  resourceId: string;
+  resourceId: string | null;
   scopes: string[];
   kid: string;
   familyId: string | null;

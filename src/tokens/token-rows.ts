@@ -1,3 +1,5 @@
+import { insertAudit } from '../audit/audit-rows.js';
+
 /** The rows of this module as its logic sees them. */
 export interface NewCode {
   id: string;
@@ -54,7 +56,7 @@ export interface IssuanceRow {
   clientId: string;
   subject: string;
   userId: string | null;
-  resourceId: string;
+  resourceId: string | null;
   audience: string;
   scopes: readonly string[];
   kid: string;
@@ -69,27 +71,44 @@ export interface IssuanceRow {
 const COLUMNS = `jti, grant_type, client_id, subject, user_id, resource_id, audience, scopes, kid, family_id, consent_id,
   consent_client_id, agent_id, issued_at, expires_at`;
 
+const RECORD = `jti uuid, grant_type text, client_id text, subject text, user_id uuid, resource_id uuid, audience text, scopes text[],
+  kid text, family_id uuid, consent_id uuid, consent_client_id text, agent_id text, issued_at timestamptz, expires_at timestamptz`;
+
 /** The insert of one issuance from its JSON, for a statement that also spends what it was issued for. */
 export const INSERT_ISSUANCE = (parameter: string): string =>
-  `insert into issuances (${COLUMNS}) select ${COLUMNS} from jsonb_to_record(${parameter}::jsonb) as r(jti uuid, grant_type text,
-     client_id text, subject text, user_id uuid, resource_id uuid, audience text, scopes text[], kid text, family_id uuid,
-     consent_id uuid, consent_client_id text, agent_id text, issued_at timestamptz, expires_at timestamptz)`;
+  `insert into issuances (${COLUMNS}) select ${COLUMNS} from jsonb_to_record(${parameter}::jsonb) as r(${RECORD})`;
 
-export const issuanceValues = (row: IssuanceRow): string =>
-  JSON.stringify({
-    jti: row.jti,
-    grant_type: row.grantType,
-    client_id: row.clientId,
-    subject: row.subject,
-    user_id: row.userId,
-    resource_id: row.resourceId,
-    audience: row.audience,
-    scopes: row.scopes,
-    kid: row.kid,
-    family_id: row.familyId,
-    consent_id: row.consentId,
-    consent_client_id: row.consentClientId,
-    agent_id: row.agentId,
-    issued_at: row.issuedAt,
-    expires_at: row.expiresAt,
-  });
+/**
+ * The insert of many issuances with their audit rows, each if what it was decided on still holds (S6). `$1` is a JSON array of
+ * issuances, each with `client_version`, `user_version`, `policy_epoch` and `audit`. Returns the keys of those stored.
+ */
+export const INSERT_ISSUANCES = `
+  with given as materialized (
+    select * from jsonb_to_recordset($1::jsonb) as r(${RECORD}, client_version bigint, user_version bigint, policy_epoch bigint, audit jsonb)),
+  holds as materialized (
+    select g.* from given g
+      join policy_epoch e on e.epoch = g.policy_epoch
+      join clients c on c.id = g.client_id and c.version = g.client_version and c.status = 'active'
+     where g.user_id is null
+        or exists (select from users u where u.id = g.user_id and u.version = g.user_version and u.status = 'active')),
+  issued as (insert into issuances (${COLUMNS}) select ${COLUMNS} from holds returning jti),
+  audited as (${insertAudit("(select coalesce(jsonb_agg(row), '[]') from holds h, jsonb_array_elements(h.audit) row)")})
+  select jti as key from issued`;
+
+export const issuanceJson = (row: IssuanceRow): Record<string, unknown> => ({
+  jti: row.jti,
+  grant_type: row.grantType,
+  client_id: row.clientId,
+  subject: row.subject,
+  user_id: row.userId,
+  resource_id: row.resourceId,
+  audience: row.audience,
+  scopes: row.scopes,
+  kid: row.kid,
+  family_id: row.familyId,
+  consent_id: row.consentId,
+  consent_client_id: row.consentClientId,
+  agent_id: row.agentId,
+  issued_at: row.issuedAt,
+  expires_at: row.expiresAt,
+});

@@ -2,16 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { insertAudit } from '../audit/audit-rows.js';
 import { Database, DatabaseAway, type Transaction } from '../platform/postgres/database.js';
+import { InsertBatcher } from '../platform/postgres/insert-batcher.js';
 import type { CodeRow, FamilyRow, IssuanceRow, NewCode } from './token-rows.js';
-import { INSERT_ISSUANCE, issuanceValues } from './token-rows.js';
+import { INSERT_ISSUANCE, INSERT_ISSUANCES, issuanceJson } from './token-rows.js';
 
 /** The versions a decision rests on. */
 export interface DecidedOn {
   policyEpoch: number;
   clientId: string;
   clientVersion: number;
-  userId: string;
-  userVersion: number;
+  /** Null when the token is about the client itself. */
+  userId: string | null;
+  userVersion: number | null;
 }
 
 export interface FamilyStart {
@@ -63,10 +65,35 @@ const ROTATE_FAMILY = `with ${DECIDED_ON},
 const REVOKED = (kind: string, id: string): string =>
   `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
+type IssuanceToStore = Record<string, unknown> & { jti: string };
+
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
 export class TokenStore {
-  constructor(private readonly database: Database) {}
+  readonly #issuances: InsertBatcher<IssuanceToStore>;
+
+  constructor(private readonly database: Database) {
+    this.#issuances = new InsertBatcher<IssuanceToStore>({
+      run: (rowsJson) => this.database.query(INSERT_ISSUANCES, [rowsJson], 'issuances.insert'),
+      keyOf: ({ jti }) => jti,
+    });
+  }
+
+  /**
+   * Stores an issuance that spends nothing, together with those of other requests that are waiting.
+   *
+   * @returns false when what was decided no longer holds
+   */
+  insertIssuance(on: DecidedOn, issuance: IssuanceRow, audit: string): Promise<boolean> {
+    return this.#issuances.offer({
+      ...issuanceJson(issuance),
+      jti: issuance.jti,
+      client_version: on.clientVersion,
+      user_version: on.userVersion,
+      policy_epoch: on.policyEpoch,
+      audit: JSON.parse(audit) as unknown,
+    });
+  }
 
   async insertCode(tx: Transaction, code: NewCode): Promise<void> {
     await tx.query(
@@ -136,7 +163,7 @@ export class TokenStore {
       now,
       code.id,
       code.hash,
-      issuanceValues(issuance),
+      JSON.stringify(issuanceJson(issuance)),
       family?.liveHash ?? null,
       family?.expiresAt ?? null,
       family?.endsAt ?? null,
@@ -152,7 +179,7 @@ export class TokenStore {
       now,
       turn.id,
       turn.presentedHash,
-      issuanceValues(issuance),
+      JSON.stringify(issuanceJson(issuance)),
       turn.liveHash,
       turn.expiresAt,
       turn.sealedAnswer ?? null,

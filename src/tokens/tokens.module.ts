@@ -10,6 +10,7 @@ import { IssuanceStore } from './issuance.store.js';
 import { Issuances } from './issuances.js';
 import { RefreshTokens } from './refresh-tokens.js';
 import { RevocationController } from './revocation.controller.js';
+import { AccessTokenSigner } from './access-token-signer.js';
 import { TokenIssuer } from './token-issuer.js';
 import { TokenRevoker } from './token-revoker.js';
 import { TokenStore } from './token.store.js';
@@ -29,6 +30,7 @@ import { TokenStore } from './token.store.js';
     TokenStore,
     AuthorizationCodes,
     RefreshTokens,
+    AccessTokenSigner,
     TokenIssuer,
     TokenRevoker,
     ClientRevocation,

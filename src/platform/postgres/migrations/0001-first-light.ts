@@ -184,7 +184,7 @@ export class FirstLight0001 implements MigrationInterface {
         client_id text not null,
         subject text not null,
         user_id uuid,
-        resource_id uuid not null,
+        resource_id uuid,
         audience text not null,
         scopes text[] not null,
         kid text not null,

@@ -1,0 +1,69 @@
+import { Injectable } from '@nestjs/common';
+import { formatScope, jwtType } from '#libs/oauth';
+import { Config } from '../config/config.js';
+import { SigningKeys } from '../keys/signing-keys.js';
+import { uuid7 } from '../platform/uuid7.js';
+import type { Authorization } from './authorization.js';
+import type { IssuanceRow } from './token-rows.js';
+
+/** An access token, and the row that stands for it. */
+export interface SignedToken {
+  readonly jwt: string;
+  readonly issuance: IssuanceRow;
+}
+
+/** Turns an authorization into an access token. RFC 9068 */
+@Injectable()
+export class AccessTokenSigner {
+  constructor(
+    private readonly keys: SigningKeys,
+    private readonly config: Config,
+  ) {}
+
+  async sign(authorization: Authorization, now: Date): Promise<SignedToken> {
+    const { client, person, resource, scopes, spends } = authorization;
+    const issuedAt = Math.floor(now.getTime() / 1000);
+    const expiresAt = issuedAt + this.#ttlSeconds(authorization);
+    const jti = uuid7(now);
+    const subject = person?.id ?? client.id;
+    const audience = resource?.uri ?? this.config.server.issuer;
+    const agentId = client.agentConfirmed ? client.id : undefined;
+    const claims = {
+      iss: this.config.server.issuer,
+      sub: subject,
+      aud: [audience],
+      exp: expiresAt,
+      iat: issuedAt,
+      jti,
+      client_id: client.id,
+      scope: formatScope(scopes),
+      ...(agentId ? { agent_id: agentId } : {}),
+    };
+    const { jwt, kid } = await this.keys.sign({ typ: jwtType.accessToken }, claims);
+    const issuance: IssuanceRow = {
+      jti,
+      grantType: authorization.grantType,
+      clientId: client.id,
+      subject,
+      userId: person?.id ?? null,
+      resourceId: resource?.id ?? null,
+      audience,
+      scopes,
+      kid,
+      familyId: spends?.familyId ?? null,
+      consentId: person?.consentId ?? null,
+      consentClientId: person ? client.id : null,
+      agentId: agentId ?? null,
+      issuedAt: new Date(issuedAt * 1000),
+      expiresAt: new Date(expiresAt * 1000),
+    };
+    return { jwt, issuance };
+  }
+
+  /** The resource's and the client's own limits, where set; the shorter wins (W53). */
+  #ttlSeconds({ client, resource, person }: Authorization): number {
+    const own = [client.accessTokenTtlSeconds, resource?.accessTokenTtlSeconds].filter((ttl) => ttl !== undefined);
+    if (own.length > 0) return Math.min(...own);
+    return person ? this.config.dcr.defaultTokenExpirySeconds : this.config.clientCredentials.tokenExpirySeconds;
+  }
+}

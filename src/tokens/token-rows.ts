@@ -14,17 +14,19 @@ export interface NewCode {
   expiresAt: Date;
 }
 
-/** The person behind a row, read with it. */
+/** The person behind a row, and what that person allows by now, read with it. */
 interface Person {
   userId: string;
   userVersion: number | null;
   userActive: boolean;
+  consentRevoked: string | null;
+  /** What the consent in force at this place allows; null when there is none. */
+  consentScopes: string[] | null;
 }
 
 export interface CodeRow extends Omit<NewCode, 'createdAt'>, Person {
   userId: string;
   spentAt: Date | null;
-  consentRevoked: string | null;
 }
 
 export interface FamilyRow extends Person {
@@ -43,9 +45,6 @@ export interface FamilyRow extends Person {
   endsAt: Date;
   /** Why the family was revoked, if it was. */
   revoked: string | null;
-  consentRevoked: string | null;
-  /** What the consent in force at this place allows; null when there is none. */
-  consentScopes: string[] | null;
 }
 
 export interface IssuanceRow {

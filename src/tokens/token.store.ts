@@ -63,6 +63,11 @@ const ROTATE_FAMILY = `with ${DECIDED_ON},
 const REVOKED = (kind: string, id: string): string =>
   `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
+/** What the person behind a row of this alias allows there by now. */
+const CONSENT_SCOPES = (row: string): string =>
+  `(select k.scopes from consents k where k.user_id = ${row}.user_id and k.client_id = ${row}.client_id
+      and k.resource_id = ${row}.resource_id and k.superseded_at is null and k.revoked_at is null)`;
+
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
 export class TokenStore {
@@ -95,7 +100,7 @@ export class TokenStore {
               c.consent_id as "consentId", c.family_id as "familyId", c.redirect_uri as "redirectUri", c.scopes,
               c.code_challenge as "codeChallenge", c.expires_at as "expiresAt", c.spent_at as "spentAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
-              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked"
+              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked", ${CONSENT_SCOPES('c')} as "consentScopes"
          from authorization_codes c left join users u on u.id = c.user_id where c.id = $1`,
       [id],
       'codes.read',
@@ -110,8 +115,7 @@ export class TokenStore {
               f.sealed_answer as "sealedAnswer", f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
               ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
-              (select k.scopes from consents k where k.user_id = f.user_id and k.client_id = f.client_id
-                  and k.resource_id = f.resource_id and k.superseded_at is null and k.revoked_at is null) as "consentScopes"
+              ${CONSENT_SCOPES('f')} as "consentScopes"
          from families f left join users u on u.id = f.user_id where f.id = $1`,
       [id],
       'families.read',

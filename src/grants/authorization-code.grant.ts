@@ -33,6 +33,7 @@ export class AuthorizationCodeGrant extends Grant {
     const consented = code.scopes.filter((scope) => code.consentScopes?.includes(scope));
     const isWithdrawn = code.consentRevoked !== null || (consented.length === 0 && code.scopes.length > 0);
     if (isWithdrawn || code.consentScopes === null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
+    if (code.familyRevoked !== null) throw new OAuthError('grant-ended', 'signed_out', { facts });
     if (!code.userActive || code.userVersion === null) throw new OAuthError('grant-ended', 'user_disabled', { facts });
     const scopes = stillGrantable(consented, resource, client);
     if (scopes.length === 0 && consented.length > 0)

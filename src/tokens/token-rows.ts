@@ -27,6 +27,8 @@ interface Person {
 export interface CodeRow extends Omit<NewCode, 'createdAt'>, Person {
   userId: string;
   spentAt: Date | null;
+  /** Why the family that it would begin is over already, if it is. */
+  familyRevoked: string | null;
 }
 
 export interface FamilyRow extends Person {

@@ -41,6 +41,7 @@ const SPEND_CODE = `with ${DECIDED_ON},
   spent as (
     update authorization_codes set spent_at = $6
      where id = $7 and secret_hash = $8 and spent_at is null and expires_at > $6 and ${STILL_SO}
+       and not exists (select from revocations r where r.kind = 'family' and r.id = family_id::text)
     returning *),
   family as (
     insert into families (id, client_id, user_id, resource_id, consent_id, scopes, generation, live_hash, created_at, expires_at, ends_at)
@@ -100,7 +101,8 @@ export class TokenStore {
               c.consent_id as "consentId", c.family_id as "familyId", c.redirect_uri as "redirectUri", c.scopes,
               c.code_challenge as "codeChallenge", c.expires_at as "expiresAt", c.spent_at as "spentAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
-              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked", ${CONSENT_SCOPES('c')} as "consentScopes"
+              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked", ${CONSENT_SCOPES('c')} as "consentScopes",
+              ${REVOKED('family', 'c.family_id')} as "familyRevoked"
          from authorization_codes c left join users u on u.id = c.user_id where c.id = $1`,
       [id],
       'codes.read',

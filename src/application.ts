@@ -13,7 +13,7 @@ export interface Application {
   close(): Promise<void>;
 }
 
-/** Builds the application on a database that is there and migrated, and opens its listeners. */
+/** Builds the application on a database that is there and migrated, and opens its listeners. What fails leaves nothing open. */
 export async function startApplication(foundation: Foundation, logger: LoggerService): Promise<Application> {
   const { config } = foundation;
   const app = await NestFactory.create<NestExpressApplication>(AppModule.of(foundation), {
@@ -22,24 +22,27 @@ export async function startApplication(foundation: Foundation, logger: LoggerSer
     logger,
     abortOnError: false,
   });
-  configureHttp(app, config);
-  await app.init();
-
-  const handler = app.getHttpAdapter().getInstance();
-  const servers = [
-    await listen(openListener('public', handler, config.issuerUrl.pathname.replace(/\/$/, '')), config.server.address),
-  ];
-  if (config.admin.enabled) servers.push(await listen(openListener('admin', handler), config.admin.address));
+  const servers: Server[] = [];
+  const close = async (): Promise<void> => {
+    await closeListeners(servers, config.server.shutdownWaitSeconds);
+    await app.close();
+  };
+  try {
+    configureHttp(app, config);
+    await app.init();
+    const handler = app.getHttpAdapter().getInstance();
+    const { pathname } = config.issuerUrl;
+    servers.push(await listen(openListener('public', handler, pathname.replace(/\/$/, '')), config.server.address));
+    if (config.admin.enabled) servers.push(await listen(openListener('admin', handler), config.admin.address));
+  } catch (error) {
+    await close();
+    throw error;
+  }
   for (const server of servers) {
     server.requestTimeout = config.server.readTimeoutSeconds * 1000;
     server.keepAliveTimeout = config.server.idleTimeoutSeconds * 1000;
   }
-  return {
-    close: async () => {
-      await closeListeners(servers, config.server.shutdownWaitSeconds);
-      await app.close();
-    },
-  };
+  return { close };
 }
 
 function listen(server: Server, address: string): Promise<Server> {

@@ -17,6 +17,7 @@ export function firstSteps(config: Config): string {
                                   --uri http://localhost:8080/mcp --display-name Notes \\
                                   --scopes 'notes:read||Read your notes' --scopes 'notes:write||Add and delete notes'
     2. a person who signs in    npm run authserver -- admin user create --email you@example.com --password -
+                                  (it asks for a password of 12 characters or more)
     3. the example MCP server   npm run example
 
 `;

@@ -3,6 +3,7 @@ import { SystemClock } from './platform/clock/clock.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { withClient } from './platform/postgres/connection.js';
 import { connectionOfRunning, startEmbedded } from './platform/postgres/embedded-postgres.js';
+import { uuid7 } from './platform/uuid7.js';
 import { migrate } from './platform/postgres/migrate.js';
 import { dropPartitions, partitionedTables, type PartitionedTable } from './platform/postgres/partitions.js';
 
@@ -12,6 +13,28 @@ export async function migrateOnly(config: Config): Promise<void> {
     const ran = await migrate(connection, new SystemClock().now());
     console.log(ran.length === 0 ? 'the schema is up to date' : `ran ${ran.join(', ')}`);
   });
+}
+
+/**
+ * `authserver forget-key`: for a signing key whose private half is lost, so that no server starts. It is revoked, which ends the tokens
+ * it signed; the next start makes a new one.
+ */
+export async function forgetKey(config: Config, kid: string): Promise<void> {
+  const now = new SystemClock().now();
+  await withStorage(config, (connection) =>
+    withClient(connection, async (client) => {
+      const { rowCount } = await client.query(
+        `with forgotten as (update signing_keys set revoked_at = $2 where kid = $1 and revoked_at is null returning kid),
+              ended as (insert into revocations (kind, id, reason, at, expires_at)
+                        select 'key', kid, 'key_lost', $2, $2::timestamptz + interval '400 days' from forgotten on conflict do nothing)
+         insert into audit_events (id, action, detail, created_at)
+         select $3, 'key.revoked', jsonb_build_object('kid', kid, 'by', 'forget-key'), $2 from forgotten`,
+        [kid, now, uuid7(now)],
+      );
+      if (rowCount === 0) throw new Error(`there is no signing key ${kid}, or it is revoked already`);
+      console.log(`${kid} is forgotten`);
+    }),
+  );
 }
 
 /** Rows that nothing can refer to any more. `$1` is now. */

@@ -39,6 +39,15 @@ export function authserverProgram(): Command {
     });
 
   program
+    .command('forget-key')
+    .description('revoke a signing key whose private half is lost; the next start makes a new one')
+    .requiredOption('--kid <kid>')
+    .action(async ({ kid }: { kid: string }) => {
+      const { forgetKey } = await import('./maintenance.js');
+      await forgetKey(config(), kid);
+    });
+
+  program
     .command('version')
     .description('print the version')
     .action(() => console.log(version));

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@nestjs/common';
-import { startApplication } from './application.js';
+import { startApplication, type Application } from './application.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { ensureLocalSecrets } from './config/first-run.js';
@@ -33,8 +33,10 @@ export async function serve(loaded: Config): Promise<void> {
   for (const warning of configWarnings(config)) log.warn(warning);
 
   const storage = await openStorage(config, log);
-  await migrate(storage.connection, new SystemClock().now());
-  const application = await startApplication({ config, connection: storage.connection }, logger);
+  const application = await startOn(storage, config, logger).catch(async (error: unknown) => {
+    await storage.stop();
+    throw error;
+  });
   log.log(`serving ${config.server.issuer} on ${config.server.address}, administration on ${config.admin.address}`);
   if (created) process.stdout.write(firstSteps(config));
 
@@ -50,6 +52,11 @@ export async function serve(loaded: Config): Promise<void> {
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
+}
+
+async function startOn({ connection }: Storage, config: Config, logger: JsonLogger): Promise<Application> {
+  await migrate(connection, new SystemClock().now());
+  return startApplication({ config, connection }, logger);
 }
 
 /**

@@ -45,7 +45,7 @@ export class CommandLine {
     const terminal: Terminal = {
       print: (text) => void out.push(text),
       tell: (text) => void err.push(text),
-      readInput: () => Promise.resolve(stdin),
+      readSecret: () => Promise.resolve(stdin),
       endWith: (given) => void (code = given),
       leave: (given) => {
         code = given;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Target } from './app.js';
 
-const MAIN = join(import.meta.dirname, '..', 'dist', 'src', 'main.js');
+export const serverMain = join(import.meta.dirname, '..', 'dist', 'src', 'main.js');
 
 /** The built server as a process of its own, as an operator runs it. */
 export interface ServerProcess extends Target {
@@ -29,8 +29,8 @@ export async function startServerProcess({ dataDir, env = {}, ports }: ServerPro
   const adminUrl = `http://127.0.0.1:${at.admin}`;
   const adminKey = 'process-admin-key-0123456789abcdef';
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
-    cwd: join(MAIN, '..', '..', '..'),
+  const child = spawn(process.execPath, [serverMain, 'serve'], {
+    cwd: join(serverMain, '..', '..', '..'),
     env: {
       PATH: process.env.PATH,
       AUTHPLANE_SERVER_ISSUER: issuer,

@@ -129,6 +129,5 @@ export const authorizationSymptoms = {
     ],
     csrf_mismatch: ['The form does not belong to this session.', 'Open the page again.'],
     cross_site_post: ['The form was sent from another site.', 'Open the page itself.'],
-    user_changed: ['Somebody else signed in in this browser since the page was shown.', 'Open the page again.'],
   }),
 } as const;

@@ -20,10 +20,6 @@ export const requestSymptoms = {
     ],
   }),
   'body-unreadable': symptom('invalid_request', 'the body must be {expected}', 'RFC 6749 §4.1.3, RFC 7591 §3.1', {
-    content_type_wrong: [
-      'The Content-Type header names another type.',
-      'Send application/x-www-form-urlencoded, or application/json at /oauth/register.',
-    ],
     body_malformed: ['The body does not parse.', 'Send what the Content-Type header says.'],
   }),
   'body-too-large': symptom(

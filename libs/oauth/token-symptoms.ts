@@ -75,6 +75,7 @@ export const tokenSymptoms = {
   'grant-ended': symptom('invalid_grant', 'the authorization this code stands for has ended', 'RFC 6749 §5.2', {
     consent_withdrawn: ['The person withdrew the consent before the code was redeemed.', 'Ask the person again.'],
     user_disabled: ["The person's account was disabled before the code was redeemed.", 'Ask the operator.'],
+    signed_out: ['An operator signed the person out everywhere before the code was redeemed.', 'Ask the person again.'],
   }),
   'refresh-reused': symptom('invalid_grant', 'refresh token has already been used', 'RFC 9700 §4.14.2', {
     refresh_reused: [

@@ -6,11 +6,12 @@ interface ListFlags extends PageFlags {
   readonly action?: string;
   readonly actorId?: string;
   readonly clientId?: string;
+  readonly requestId?: string;
   readonly since?: string;
   readonly until?: string;
 }
 
-const columns = ['created_at', 'action', 'reason', 'actor_id', 'client_id', 'ip', 'detail'];
+const columns = ['created_at', 'action', 'reason', 'actor_id', 'client_id', 'ip', 'request_id', 'detail'];
 
 export function addAuditCommands(admin: Command, run: Run): void {
   const audit = admin.command('audit').description('who was granted or refused what, and who changed what');
@@ -19,6 +20,7 @@ export function addAuditCommands(admin: Command, run: Run): void {
     .option('--action <action>', 'for example token.refresh_denied')
     .option('--actor-id <id>')
     .option('--client-id <id>')
+    .option('--request-id <id>', 'what an error answer or page shows')
     .option('--since <time>', 'RFC 3339, as 2026-11-21T04:00:00Z (default: the last 24 hours)')
     .option('--until <time>', 'RFC 3339')
     .action(
@@ -27,6 +29,7 @@ export function addAuditCommands(admin: Command, run: Run): void {
           action: flags.action,
           actor_id: flags.actorId,
           client_id: flags.clientId,
+          request_id: flags.requestId,
           since: flags.since,
           until: flags.until,
           limit: flags.limit,

@@ -127,7 +127,7 @@ function addAccess(user: Command, run: Run): void {
 async function read(flag: string, terminal: Terminal): Promise<string> {
   if (flag !== '-')
     throw new UsageError('a password is not given as an argument: use --password - and send it on standard input');
-  const password = (await terminal.readInput()).replace(/\r?\n$/, '');
+  const password = (await terminal.readSecret('Password')).replace(/\r?\n$/, '');
   if (password === '') throw new UsageError('standard input held no password');
   return password;
 }

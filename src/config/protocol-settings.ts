@@ -70,7 +70,7 @@ export class SessionSettings {
     secret: true,
     defaultText: 'on a localhost issuer generated under `data_dir`, else required',
     about:
-      'Root of every derived key, at least 32 characters (openssl rand -base64 48). Changing it ends sign-ins and families.',
+      'Root of every derived key, at least 32 characters (openssl rand -base64 48). Changing it breaks pages that are open, and makes spent refresh tokens unknown.',
   })
   readonly secret: string;
 

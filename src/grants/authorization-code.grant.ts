@@ -30,10 +30,13 @@ export class AuthorizationCodeGrant extends Grant {
     if (!verifies(verifier, code.codeChallenge)) throw new OAuthError('pkce-failed', 'verifier_mismatch', { facts });
     const snapshot = await this.resources.current();
     const resource = grantedResource(form, snapshot, code.resourceId, client);
-    if (code.consentRevoked !== null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
+    const consented = code.scopes.filter((scope) => code.consentScopes?.includes(scope));
+    const isWithdrawn = code.consentRevoked !== null || (consented.length === 0 && code.scopes.length > 0);
+    if (isWithdrawn || code.consentScopes === null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
+    if (code.familyRevoked !== null) throw new OAuthError('grant-ended', 'signed_out', { facts });
     if (!code.userActive || code.userVersion === null) throw new OAuthError('grant-ended', 'user_disabled', { facts });
-    const scopes = stillGrantable(code.scopes, resource, client);
-    if (scopes.length === 0 && code.scopes.length > 0)
+    const scopes = stillGrantable(consented, resource, client);
+    if (scopes.length === 0 && consented.length > 0)
       throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
     return {
       grantType: this.type,

@@ -11,7 +11,8 @@ export class PrivateKeyMissing extends Error {
   constructor(kid: string, where: string) {
     super(
       `the private key of the signing key ${kid} is not in ${where}: bring it there, ` +
-        'set signing.key_store to postgres_key for several replicas, or revoke the key where it is (authserver admin key revoke)',
+        'set signing.key_store to postgres_key for several replicas, or, if it is lost, end it and its tokens with ' +
+        `authserver forget-key --kid ${kid}`,
     );
   }
 }

@@ -1,5 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { Database, type Transaction } from '../platform/postgres/database.js';
+import { uuid7Floor } from '../platform/uuid7.js';
+
+/** No access token or code lives longer: what is older need not be looked at. */
+const LONGEST_ACCESS_MS = 24 * 3600 * 1000;
 
 /** One minted token as the operator sees it. */
 export interface Issuance {
@@ -83,7 +87,8 @@ export class IssuanceStore {
   }
 
   /**
-   * Ends all live families of a person, and records it in the same commit.
+   * Ends everything a person is signed in to: live families, families of access tokens that no refresh token stands beside, and those
+   * that codes on their way would begin; and records it in the same commit.
    *
    * @param record is given how many it ended, which is also the result
    */
@@ -95,9 +100,12 @@ export class IssuanceStore {
     return this.database.transaction(async (tx) => {
       const rows: unknown[] = await tx.query(
         `insert into revocations (kind, id, reason, at, expires_at)
-         select 'family', f.id::text, $2, $3, $4 from families f where f.user_id = $1 and least(f.expires_at, f.ends_at) > $3
+         select 'family', id::text, $2, $3, $4 from (
+           select id from families where user_id = $1 and least(expires_at, ends_at) > $3
+           union select family_id from issuances where user_id = $1 and expires_at > $3 and family_id is not null and jti >= $5
+           union select family_id from authorization_codes where user_id = $1 and expires_at > $3 and id >= $5) as living(id)
          on conflict do nothing returning id`,
-        [userId, reason, now, expiresAt],
+        [userId, reason, now, expiresAt, uuid7Floor(new Date(now.getTime() - LONGEST_ACCESS_MS))],
       );
       await record(tx, rows.length);
       return rows.length;

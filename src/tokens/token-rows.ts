@@ -16,17 +16,21 @@ export interface NewCode {
   expiresAt: Date;
 }
 
-/** The person behind a row, read with it. */
+/** The person behind a row, and what that person allows by now, read with it. */
 interface Person {
   userId: string;
   userVersion: number | null;
   userActive: boolean;
+  consentRevoked: string | null;
+  /** What the consent in force at this place allows; null when there is none. */
+  consentScopes: string[] | null;
 }
 
 export interface CodeRow extends Omit<NewCode, 'createdAt'>, Person {
   userId: string;
   spentAt: Date | null;
-  consentRevoked: string | null;
+  /** Why the family that it would begin is over already, if it is. */
+  familyRevoked: string | null;
 }
 
 export interface FamilyRow extends Person {
@@ -45,9 +49,6 @@ export interface FamilyRow extends Person {
   endsAt: Date;
   /** Why the family was revoked, if it was. */
   revoked: string | null;
-  consentRevoked: string | null;
-  /** What the consent in force at this place allows; null when there is none. */
-  consentScopes: string[] | null;
 }
 
 export interface IssuanceRow {

@@ -43,6 +43,7 @@ const SPEND_CODE = `with ${DECIDED_ON},
   spent as (
     update authorization_codes set spent_at = $6
      where id = $7 and secret_hash = $8 and spent_at is null and expires_at > $6 and ${STILL_SO}
+       and not exists (select from revocations r where r.kind = 'family' and r.id = family_id::text)
     returning *),
   family as (
     insert into families (id, client_id, user_id, resource_id, consent_id, scopes, generation, live_hash, created_at, expires_at, ends_at)
@@ -66,6 +67,11 @@ const REVOKED = (kind: string, id: string): string =>
   `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
 type IssuanceToStore = Record<string, unknown> & { jti: string };
+
+/** What the person behind a row of this alias allows there by now. */
+const CONSENT_SCOPES = (row: string): string =>
+  `(select k.scopes from consents k where k.user_id = ${row}.user_id and k.client_id = ${row}.client_id
+      and k.resource_id = ${row}.resource_id and k.superseded_at is null and k.revoked_at is null)`;
 
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
@@ -122,7 +128,8 @@ export class TokenStore {
               c.consent_id as "consentId", c.family_id as "familyId", c.redirect_uri as "redirectUri", c.scopes,
               c.code_challenge as "codeChallenge", c.expires_at as "expiresAt", c.spent_at as "spentAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
-              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked"
+              ${REVOKED('consent', 'c.consent_id')} as "consentRevoked", ${CONSENT_SCOPES('c')} as "consentScopes",
+              ${REVOKED('family', 'c.family_id')} as "familyRevoked"
          from authorization_codes c left join users u on u.id = c.user_id where c.id = $1`,
       [id],
       'codes.read',
@@ -137,8 +144,7 @@ export class TokenStore {
               f.sealed_answer as "sealedAnswer", f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
               ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
-              (select k.scopes from consents k where k.user_id = f.user_id and k.client_id = f.client_id
-                  and k.resource_id = f.resource_id and k.superseded_at is null and k.revoked_at is null) as "consentScopes"
+              ${CONSENT_SCOPES('f')} as "consentScopes"
          from families f left join users u on u.id = f.user_id where f.id = $1`,
       [id],
       'families.read',

@@ -112,6 +112,11 @@ describe('[A7 9207.1] a request that is wrong otherwise', () => {
     ]);
   });
 
+  it('[P6] goes back to the client with a description of bounded length, however long the scope', async () => {
+    const { searchParams } = new URL((await ask({ scope: 'x'.repeat(4000) })).location ?? '');
+    expect(searchParams.get('error_description')).toBe(`scope ${'x'.repeat(494)}`);
+  });
+
   it("goes back to the client: a scope above the client's ceiling", async () => {
     const client = await aClient(app, { scope: 'notes:read' });
     await expectRedirect(

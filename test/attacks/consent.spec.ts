@@ -271,11 +271,11 @@ describe('[B12] a decision', () => {
   const codeOf = (visit: Visit): string => new URL(visit.location ?? '').searchParams.get('code') ?? 'none';
 
   it('gives no scope that was not offered, whatever boxes the form claims', async () => {
-    const { challenge, verifier } = pkce();
-    page = await consentPage(challenge, { scope: 'notes:read' });
+    const proof = pkce();
+    page = await consentPage(proof.challenge, { scope: 'notes:read' });
     fields = { ...page.form('decision'), decision: 'allow' };
     const visit = await press({ 'scope:notes:write': 'on', 'scope:admin': 'on', 'scope:': 'on', scope: 'notes:write' });
-    const { body } = await redeem({ ...flow, code: codeOf(visit), verifier });
+    const { body } = await redeem({ ...flow, code: codeOf(visit), verifier: proof.verifier });
     expect(body.scope).toBe('notes:read');
     expect(await app.sql('select scopes from consents where client_id = $1', [flow.client.id])).toEqual([
       { scopes: ['notes:read'] },

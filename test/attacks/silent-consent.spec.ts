@@ -4,11 +4,13 @@ import {
   aClient,
   aConfidentialClient,
   aFlow,
+  aGrantedCode,
   aResource,
   aUser,
   authorizeUrl,
   introspect,
   pkce,
+  redeem,
   refresh,
   signIn,
   tokensOf,
@@ -221,6 +223,23 @@ describe('unticking what was allowed before', () => {
       error: 'invalid_scope',
       error_description: 'scope notes:write exceeds what was granted',
     });
+  });
+
+  it('[B11] narrows a code that is still on its way, and ends one of which nothing is left', async () => {
+    const flow = await aFlow(app);
+    const browser = new HttpBrowser();
+    const [both, one] = [
+      await aGrantedCode(flow, {}, browser),
+      await aGrantedCode(flow, { scope: 'notes:write' }, browser),
+    ];
+    await allowOnly(browser, flow, ['notes:read']);
+    expect((await redeem(both)).body.scope).toBe('notes:read');
+    const { status, body } = await redeem(one);
+    expect([status, body.error, body.error_description]).toEqual([
+      400,
+      'invalid_grant',
+      'the authorization this code stands for has ended',
+    ]);
   });
 
   it('[B11] ends a family of which nothing is left', async () => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
@@ -302,6 +303,22 @@ describe('/oauth/register', () => {
       await expectError(answer, 405, 'invalid_request', 'only POST is allowed here');
       expect(answer.headers['allow']).toBe('POST');
     }
+  });
+});
+
+describe('a sender that hangs up in the middle of a body', () => {
+  it('is no fault of ours: nothing is logged about it, and the next one is answered', async () => {
+    const { hostname, port, host } = new URL(app.url);
+    const before = app.logged.length;
+    await new Promise<void>((resolve) => {
+      const head = `POST /oauth/token HTTP/1.1\r\nHost: ${host}\r\nContent-Type: ${FORM}\r\nContent-Length: 100\r\n\r\n`;
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(`${head}grant_type=`, () => socket.resetAndDestroy()),
+      );
+      socket.once('close', () => resolve());
+    });
+    for (let n = 0; n < 5; n += 1) expect((await post('/oauth/token', '')).status).toBe(400);
+    expect(app.logged.slice(before).filter((line) => !line.includes('"message":"request"'))).toEqual([]);
   });
 });
 

@@ -208,7 +208,7 @@ describe('the lists of a policy', () => {
     const at = `/admin/resources/${slug}/policy/runtime/client-ids`;
     await Promise.all(clients.map(({ id }) => app.admin('POST', at, { client_id: id })));
     const { body } = await app.admin('GET', at);
-    expect([...body.client_ids].sort()).toEqual(clients.map(({ id }) => id).sort());
+    expect([...body.client_ids].toSorted()).toEqual(clients.map(({ id }) => id).toSorted());
   });
 
   it.each([

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import {
+  aConfidentialClient,
   aFlow,
+  aGrantedCode,
   allow,
+  aResource,
   audited,
   aUser,
   introspect,
@@ -209,5 +212,21 @@ describe('an operator reads and withdraws what a user allowed', () => {
       after.every((grant: { revoked_at?: string; superseded_at?: string }) => grant.revoked_at ?? grant.superseded_at),
     ).toBe(true);
     expect((await app.admin('DELETE', `/admin/grants/consent/${nobody}`)).body.code).toBe('consent_not_found');
+  });
+});
+
+describe('signing a person out everywhere', () => {
+  it('reaches tokens without a refresh token beside them, and codes on their way', async () => {
+    const server = await aConfidentialClient(app);
+    const resource = await aResource(app, { policy: { runtime: { client_ids: [server.id] } } });
+    const flow = { ...(await aFlow(app, { grant_types: ['authorization_code'] })), resource };
+    const { tokens } = await tokensOf(flow);
+    const granted = await aGrantedCode(flow);
+    expect((await app.admin('DELETE', `/admin/users/${flow.user.id}/tokens`)).body).toEqual({ revoked: 2 });
+    expect(await introspect(app, tokens.access_token, server)).toEqual({ active: false });
+    const refused = await redeem(granted);
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
+    const denied = await audited(app, 'token.issue_denied');
+    expect(denied.find(({ client_id }) => client_id === flow.client.id)).toMatchObject({ reason: 'signed_out' });
   });
 });

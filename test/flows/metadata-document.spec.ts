@@ -13,6 +13,7 @@ import {
   postForm,
   redeem,
   refresh,
+  signIn,
   tokensOf,
   type Flow,
 } from '../builders.js';
@@ -277,5 +278,16 @@ describe('a client of a metadata document that an operator deleted', () => {
     expect(await introspect(app, fresh.tokens.access_token, server)).toMatchObject({ active: true });
     expect(await introspect(app, old.tokens.access_token, server)).toEqual({ active: false });
     expect((await refresh(flow, old.tokens.refresh_token)).body.error).toBe('invalid_grant');
+  });
+});
+
+describe('the consent page', () => {
+  it('[M14] shows the host that publishes the document, and loads nothing from there', async () => {
+    const flow = await deskFlow({ members: { logo_uri: 'https://logo.example/x.png' } });
+    const browser = new HttpBrowser();
+    const login = await browser.follow(await browser.get(authorizeUrl(flow, pkce().challenge, SCOPE)), app.issuer);
+    const { html } = await browser.follow(await signIn(browser, login, flow.user), app.issuer);
+    expect(html).toContain(`Published by <strong>${new URL(flow.client.id).host}</strong>`);
+    expect(html).not.toMatch(/<img|logo\.example/);
   });
 });

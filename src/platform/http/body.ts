@@ -8,7 +8,7 @@ const bodies = new WeakMap<Request, Buffer>();
 const forms = new WeakMap<Request, Form>();
 
 /** Collects the small bodies of the public listener; what they mean is decided by the endpoint that reads them. */
-export function collectBody(req: Request, _res: Response, next: NextFunction): void {
+export function collectBody(req: Request, res: Response, next: NextFunction): void {
   if (req.method !== 'POST' && req.method !== 'PUT') return next();
   // The stream's events come from the socket, outside the context of this request.
   const resume = AsyncResource.bind(next);
@@ -24,7 +24,8 @@ export function collectBody(req: Request, _res: Response, next: NextFunction): v
     bodies.set(req, Buffer.concat(chunks));
     resume();
   });
-  req.once('error', resume);
+  // The sender is gone: there is nobody to answer, and nothing of ours went wrong.
+  req.once('error', () => res.destroy());
 }
 
 /** The urlencoded body as a `Form`. RFC 6749 Appendix B. */

@@ -111,6 +111,7 @@ describe('a metadata document', () => {
       applicationType: 'native',
       agent: false,
       agentDescription: '',
+      dpopBoundAccessTokens: false,
     });
   });
 

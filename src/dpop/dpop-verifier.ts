@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import { proofAlgs, ProofRefused, verifyProof, type VerifiedProof } from '#libs/dpop';
+import { OAuthError, sha256 } from '#libs/oauth';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { ReplayStore } from '../platform/ephemeral/replay-store.js';
+import { Nonces } from './nonces.js';
+
+/** That a request was sent by whoever holds a key. */
+export interface Proof {
+  /** SHA-256 thumbprint of the public key (RFC 7638), base64url. */
+  readonly jkt: string;
+}
+
+/**
+ * What is presented was bound to the key `jkt`; so must the request be.
+ *
+ * @throws OAuthError `invalid_dpop_proof` without a proof, `invalid_grant` with one by another key
+ */
+export function requireKey(proof: Proof | undefined, jkt: string, facts: Readonly<Record<string, unknown>>): void {
+  if (!proof) throw new OAuthError('dpop-required', 'dpop_missing', { facts });
+  if (proof.jkt !== jkt) {
+    throw new OAuthError('key-mismatch', 'key_mismatch', { facts: { ...facts, expected: jkt, received: proof.jkt } });
+  }
+}
+
+/** Checks the proof of possession of a request (RFC 9449 §4.3), and that nobody has used it before. */
+@Injectable()
+export class DpopVerifier {
+  constructor(
+    private readonly replays: ReplayStore,
+    private readonly nonces: Nonces,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  /** What proofs may be signed with; empty: they are passed over. */
+  get algorithms(): readonly string[] {
+    return this.config.dpop.enabled ? proofAlgs : [];
+  }
+
+  /**
+   * The proof that a request carries, spent by asking. The answer gets a `DPoP-Nonce`; other answers never do.
+   *
+   * @param path of the endpoint below the issuer; with the issuer it is the URL that the proof must name, whatever the Host header
+   *   says (W10)
+   * @returns undefined when there is none
+   * @throws OAuthError `invalid_dpop_proof`, `use_dpop_nonce`; `try-again` when it cannot be known whether it was used before
+   */
+  async proofOf(req: Request, path: string): Promise<Proof | undefined> {
+    const headers = req.headersDistinct['dpop'] ?? [];
+    const [value, ...others] = headers;
+    if (!this.config.dpop.enabled || value === undefined) return undefined;
+    if (others.length > 0) throw new OAuthError('dpop-header', 'dpop_header', { facts: { headers: headers.length } });
+    req.res?.set('DPoP-Nonce', await this.nonces.current());
+    const url = `${this.config.server.issuer}${path}`;
+    const proof = await this.#verified(value, req.method, url);
+    await this.#requireLive(proof.nonce, this.config.dpop.requireNonce);
+    await this.#claim(proof, url);
+    if (await this.#mayHaveForgotten()) await this.#requireLive(proof.nonce, true);
+    return { jkt: proof.jkt };
+  }
+
+  async #verified(value: string, method: string, url: string): Promise<VerifiedProof> {
+    try {
+      return await verifyProof(value, {
+        method,
+        url,
+        now: this.clock.now(),
+        lifetimeSeconds: this.config.dpop.proofLifetimeSeconds,
+        algorithms: proofAlgs,
+      });
+    } catch (error) {
+      throw error instanceof ProofRefused ? refusal(error, method, url) : error;
+    }
+  }
+
+  /** A nonce that is given must be right even where none is wanted (RFC 9449 §4.3, check 10). */
+  async #requireLive(nonce: string | undefined, wanted: boolean): Promise<void> {
+    if (nonce === undefined) {
+      if (wanted) throw new OAuthError('dpop-nonce', 'dpop_nonce_missing');
+    } else if (!(await this.nonces.isLive(nonce))) {
+      throw new OAuthError('dpop-nonce', 'dpop_nonce_stale');
+    }
+  }
+
+  /** W43: remembered for as long as the proof would pass, also one whose `iat` is ahead. */
+  async #claim({ jkt, jti, iat }: VerifiedProof, url: string): Promise<void> {
+    const expiresAt = new Date((iat + this.config.dpop.proofLifetimeSeconds + 1) * 1000);
+    if (await this.replays.claim(sha256(`${jkt}\0${url}\0${jti}`), expiresAt)) return;
+    throw new OAuthError('dpop-replay', 'dpop_replay', { facts: { jkt } });
+  }
+
+  /** P5: for as long as a proof of before could still pass. Asked after the claim, so that nothing is forgotten in between. */
+  async #mayHaveForgotten(): Promise<boolean> {
+    const forgotAt = await this.replays.forgotAt();
+    if (forgotAt === undefined) return false;
+    return this.clock.now().getTime() - forgotAt.getTime() <= 2 * this.config.dpop.proofLifetimeSeconds * 1000;
+  }
+}
+
+function refusal({ reason, received }: ProofRefused, method: string, url: string): OAuthError {
+  const got = typeof received === 'string' ? received.slice(0, 500) : typeof received;
+  switch (reason) {
+    case 'header':
+      return new OAuthError('dpop-header', 'dpop_header');
+    case 'signature':
+      return new OAuthError('dpop-signature', 'dpop_signature');
+    case 'htm':
+      return new OAuthError('dpop-htm', 'dpop_htm', { facts: { expected: method, received: got } });
+    case 'htu':
+      return new OAuthError('dpop-htu', 'dpop_htu', { facts: { expected: url, received: got, hint: PROXY } });
+    case 'iat':
+      return new OAuthError('dpop-iat', 'dpop_iat', { facts: { received } });
+  }
+}
+
+const PROXY = 'server.issuer must be the URL under which clients reach this server, through the proxy';

@@ -13,12 +13,15 @@ export interface Proof {
   readonly jkt: string;
 }
 
+/** What the operator is told of a refusal. */
+type Facts = Readonly<Record<string, unknown>>;
+
 /**
  * What is presented was bound to the key `jkt`; so must the request be.
  *
  * @throws OAuthError `invalid_dpop_proof` without a proof, `invalid_grant` with one by another key
  */
-export function requireKey(proof: Proof | undefined, jkt: string, facts: Readonly<Record<string, unknown>>): void {
+export function requireKey(proof: Proof | undefined, jkt: string, facts: Facts): void {
   if (!proof) throw new OAuthError('dpop-required', 'dpop_missing', { facts });
   if (proof.jkt !== jkt) {
     throw new OAuthError('key-mismatch', 'key_mismatch', { facts: { ...facts, expected: jkt, received: proof.jkt } });
@@ -45,24 +48,26 @@ export class DpopVerifier {
    *
    * @param path of the endpoint below the issuer; with the issuer it is the URL that the proof must name, whatever the Host header
    *   says (W10)
+   * @param facts who sends it, for the operator
    * @returns undefined when there is none
    * @throws OAuthError `invalid_dpop_proof`, `use_dpop_nonce`; `try-again` when it cannot be known whether it was used before
    */
-  async proofOf(req: Request, path: string): Promise<Proof | undefined> {
+  async proofOf(req: Request, path: string, facts: Facts): Promise<Proof | undefined> {
     const headers = req.headersDistinct['dpop'] ?? [];
     const [value, ...others] = headers;
     if (!this.config.dpop.enabled || value === undefined) return undefined;
-    if (others.length > 0) throw new OAuthError('dpop-header', 'dpop_header', { facts: { headers: headers.length } });
+    if (others.length > 0)
+      throw new OAuthError('dpop-header', 'dpop_header', { facts: { ...facts, headers: headers.length } });
     req.res?.set('DPoP-Nonce', await this.nonces.current());
     const url = `${this.config.server.issuer}${path}`;
-    const proof = await this.#verified(value, req.method, url);
-    await this.#requireLive(proof.nonce, this.config.dpop.requireNonce);
-    await this.#claim(proof, url);
-    if (await this.#mayHaveForgotten()) await this.#requireLive(proof.nonce, true);
+    const proof = await this.#verified(value, req.method, url, facts);
+    await this.#requireLive(proof.nonce, this.config.dpop.requireNonce, facts);
+    await this.#claim(proof, url, facts);
+    if (await this.#mayHaveForgotten()) await this.#requireLive(proof.nonce, true, facts);
     return { jkt: proof.jkt };
   }
 
-  async #verified(value: string, method: string, url: string): Promise<VerifiedProof> {
+  async #verified(value: string, method: string, url: string, facts: Facts): Promise<VerifiedProof> {
     try {
       return await verifyProof(value, {
         method,
@@ -72,24 +77,24 @@ export class DpopVerifier {
         algorithms: proofAlgs,
       });
     } catch (error) {
-      throw error instanceof ProofRefused ? refusal(error, method, url) : error;
+      throw error instanceof ProofRefused ? refusal(error, method, url, facts) : error;
     }
   }
 
   /** A nonce that is given must be right even where none is wanted (RFC 9449 §4.3, check 10). */
-  async #requireLive(nonce: string | undefined, wanted: boolean): Promise<void> {
+  async #requireLive(nonce: string | undefined, wanted: boolean, facts: Facts): Promise<void> {
     if (nonce === undefined) {
-      if (wanted) throw new OAuthError('dpop-nonce', 'dpop_nonce_missing');
+      if (wanted) throw new OAuthError('dpop-nonce', 'dpop_nonce_missing', { facts });
     } else if (!(await this.nonces.isLive(nonce))) {
-      throw new OAuthError('dpop-nonce', 'dpop_nonce_stale');
+      throw new OAuthError('dpop-nonce', 'dpop_nonce_stale', { facts });
     }
   }
 
   /** W43: remembered for as long as the proof would pass, also one whose `iat` is ahead. */
-  async #claim({ jkt, jti, iat }: VerifiedProof, url: string): Promise<void> {
+  async #claim({ jkt, jti, iat }: VerifiedProof, url: string, facts: Facts): Promise<void> {
     const expiresAt = new Date((iat + this.config.dpop.proofLifetimeSeconds + 1) * 1000);
     if (await this.replays.claim(sha256(`${jkt}\0${url}\0${jti}`), expiresAt)) return;
-    throw new OAuthError('dpop-replay', 'dpop_replay', { facts: { jkt } });
+    throw new OAuthError('dpop-replay', 'dpop_replay', { facts: { ...facts, jkt } });
   }
 
   /** P5: for as long as a proof of before could still pass. Asked after the claim, so that nothing is forgotten in between. */
@@ -100,19 +105,19 @@ export class DpopVerifier {
   }
 }
 
-function refusal({ reason, received }: ProofRefused, method: string, url: string): OAuthError {
-  const got = typeof received === 'string' ? received.slice(0, 500) : typeof received;
+function refusal({ reason, received }: ProofRefused, method: string, url: string, facts: Facts): OAuthError {
+  const got = ['string', 'number'].includes(typeof received) ? String(received).slice(0, 500) : typeof received;
   switch (reason) {
     case 'header':
-      return new OAuthError('dpop-header', 'dpop_header');
+      return new OAuthError('dpop-header', 'dpop_header', { facts });
     case 'signature':
-      return new OAuthError('dpop-signature', 'dpop_signature');
+      return new OAuthError('dpop-signature', 'dpop_signature', { facts });
     case 'htm':
-      return new OAuthError('dpop-htm', 'dpop_htm', { facts: { expected: method, received: got } });
+      return new OAuthError('dpop-htm', 'dpop_htm', { facts: { ...facts, expected: method, received: got } });
     case 'htu':
-      return new OAuthError('dpop-htu', 'dpop_htu', { facts: { expected: url, received: got, hint: PROXY } });
+      return new OAuthError('dpop-htu', 'dpop_htu', { facts: { ...facts, expected: url, received: got, hint: PROXY } });
     case 'iat':
-      return new OAuthError('dpop-iat', 'dpop_iat', { facts: { received } });
+      return new OAuthError('dpop-iat', 'dpop_iat', { facts: { ...facts, received: got } });
   }
 }
 

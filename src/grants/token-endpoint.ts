@@ -25,7 +25,8 @@ export class TokenEndpoint {
   async answer(req: Request, form: Form): Promise<TokenAnswer> {
     // Once, however often the request is decided: a proof is spent by asking.
     let proof: Promise<Proof | undefined> | undefined;
-    const proofOf = (): Promise<Proof | undefined> => (proof ??= this.proofs.proofOf(req, '/oauth/token'));
+    const proofOf = ({ id }: Client): Promise<Proof | undefined> =>
+      (proof ??= this.proofs.proofOf(req, '/oauth/token', { clientId: id }));
     const answer = (await this.#attempt(req, form, proofOf)) ?? (await this.#attempt(req, form, proofOf));
     if (!answer) throw new OAuthError('try-again', 'stale_twice');
     return answer;
@@ -35,12 +36,12 @@ export class TokenEndpoint {
   async #attempt(
     req: Request,
     form: Form,
-    proofOf: () => Promise<Proof | undefined>,
+    proofOf: (client: Client) => Promise<Proof | undefined>,
   ): Promise<TokenAnswer | undefined> {
     const type = required(form, 'grant_type');
     const client = await this.authenticator.authenticate(req, form);
     const grant = this.grants.of(type, client);
-    const proof = await proofOf();
+    const proof = await proofOf(client);
     if (client.dpopBoundAccessTokens) requireProof(proof, client);
     const decision = await grant.authorize(form, client, proof);
     if ('repeated' in decision) return decision.repeated;

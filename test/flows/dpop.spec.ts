@@ -18,6 +18,7 @@ import {
   type TokenResponse,
 } from '../builders.js';
 import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
+import { whileHeld } from '../held-lock.js';
 
 const plainHttp = { [oauth.allowInsecureRequests]: true };
 
@@ -84,6 +85,19 @@ describe('a token request with a proof', () => {
       200,
       'DPoP',
     ]);
+  });
+
+  it('[D16] is spent once, also when the request is decided again because its client was changed meanwhile', async () => {
+    const draft = { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' };
+    const client = await aConfidentialClient(app, draft);
+    const sent = await proof();
+    const answer = await whileHeld(
+      app,
+      'lock table issuances in access exclusive mode',
+      () => askWith(app, sent, { grant_type: 'client_credentials' }, client),
+      () => app.admin('PATCH', `/admin/clients/${client.id}`, { client_name: 'Another name' }),
+    );
+    expect(outcome(answer)).toEqual([200, 'DPoP']);
   });
 
   it('is passed over where DPoP is off, and then nobody gets what needs one', async () => {

@@ -9,6 +9,7 @@ import { ConfigModule } from './config/config.module.js';
 import { ConsentsModule } from './consents/consents.module.js';
 import { DiagnosticsModule } from './diagnostics/diagnostics.module.js';
 import { DiscoveryModule } from './discovery/discovery.module.js';
+import { DpopModule } from './dpop/dpop.module.js';
 import { Encryption } from './encryption/encryption.js';
 import { EncryptionModule } from './encryption/encryption.module.js';
 import { GrantsModule } from './grants/grants.module.js';
@@ -55,6 +56,7 @@ export class AppModule {
         ResourcesModule,
         AccountsModule,
         ClientsModule,
+        DpopModule,
         ConsentsModule,
         TokensModule,
         AuthorizeModule,

@@ -159,6 +159,12 @@ export interface TokenResponse {
   body: any;
 }
 
+/** The header by which a confidential client authenticates. */
+export function basicOf(client?: ClientFixture): Record<string, string> {
+  if (client?.secret === undefined) return {};
+  return { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` };
+}
+
 /** POST of a form to a protocol endpoint, with client authentication as the client is registered. */
 export async function postForm(
   app: Target,
@@ -166,12 +172,10 @@ export async function postForm(
   form: Record<string, string>,
   client?: ClientFixture,
 ): Promise<TokenResponse> {
-  const basic =
-    client?.secret === undefined ? undefined : Buffer.from(`${client.id}:${client.secret}`).toString('base64');
   const response = await fetch(`${app.url}${path}`, {
     method: 'POST',
-    headers: basic === undefined ? {} : { authorization: `Basic ${basic}` },
-    body: new URLSearchParams({ ...form, ...(client && basic === undefined ? { client_id: client.id } : {}) }),
+    headers: basicOf(client),
+    body: new URLSearchParams({ ...form, ...(client && client.secret === undefined ? { client_id: client.id } : {}) }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };

@@ -9,7 +9,7 @@ export interface RawAnswer {
 
 export interface RawRequest {
   method?: string;
-  headers?: Record<string, string>;
+  headers?: Record<string, string | string[]>;
   body?: string;
 }
 

@@ -1,5 +1,6 @@
 export * from './algorithms.js';
 export * from './sign-jwt.js';
 export * from './signing-key.js';
+export * from './strict-jws.js';
 export * from './verify-jwt.js';
 export type { JWK, JWTPayload } from 'jose';

@@ -1,6 +1,6 @@
 import { compactVerify, type JWK, type JWTPayload } from 'jose';
-import { fromBase64Url, parseJson } from '#libs/oauth';
 import { fitsAlg, type SigningAlg } from './algorithms.js';
+import { readJws } from './strict-jws.js';
 
 const maxLength = 16 * 1024;
 /** How far `iat` and `nbf` may lie ahead: replicas and issuers drift. */
@@ -45,7 +45,9 @@ export async function verifyJwt(
   keys: readonly JWK[],
   expected: ExpectedJwt,
 ): Promise<{ payload: JWTPayload; kid: string }> {
-  const { header, payload } = read(jwt);
+  const read = readJws(jwt, maxLength);
+  if (!read) throw new JwtRefused('malformed');
+  const { header, payload } = read;
   if ('crit' in header) throw new JwtRefused('malformed');
   if (mediaType(header.typ) !== mediaType(expected.typ)) throw new JwtRefused('typ');
   const alg = expected.algorithms.find((allowed) => allowed === header.alg);
@@ -60,25 +62,6 @@ export async function verifyJwt(
   });
   checkClaims(payload, expected);
   return { payload, kid };
-}
-
-function read(jwt: string): { header: Record<string, unknown>; payload: JWTPayload } {
-  const [first, second, signature, ...more] = jwt.length > maxLength ? [] : jwt.split('.').map(fromBase64Url);
-  const header = readObject(first);
-  const payload = readObject(second);
-  if (!header || !payload || !signature || more.length > 0) throw new JwtRefused('malformed');
-  return { header, payload };
-}
-
-/** Strict in base64url, UTF-8 and JSON: with a member twice, jose and a resource server could read two different tokens. */
-function readObject(bytes: Buffer | undefined): Record<string, unknown> | undefined {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const value = parseJson(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function checkClaims(payload: JWTPayload, expected: ExpectedJwt): void {

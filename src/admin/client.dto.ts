@@ -15,6 +15,11 @@ class ClientSettings {
   @IsTextList(20, 100)
   grant_types?: string[];
 
+  /** Whether it gets no token without a proof (RFC 9449 §5.2). */
+  @MayBeAbsent()
+  @IsBoolean()
+  dpop_bound_access_tokens?: boolean;
+
   /** The ceiling: the most the client may ask for, separated by spaces; empty: none of its own. */
   @MayBeAbsent()
   @IsText(4096)
@@ -123,6 +128,7 @@ export const toClientView = (client: Client) => ({
   agent: client.agent,
   agent_description: client.agentDescription,
   agent_confirmed: client.agentConfirmed,
+  dpop_bound_access_tokens: client.dpopBoundAccessTokens,
   default_resource: client.defaultResource,
   access_token_ttl: client.accessTokenTtlSeconds,
   refresh_token_ttl: client.refreshTokenTtlSeconds,

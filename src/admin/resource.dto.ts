@@ -92,6 +92,11 @@ class ResourceSettings {
   @ValidateNested()
   @IsInstance(PolicyMember)
   policy?: PolicyMember;
+
+  /** Whether its tokens must be bound to a key. */
+  @MayBeAbsent()
+  @IsBoolean()
+  dpop_required?: boolean;
 }
 
 export class CreateResource extends ResourceSettings {
@@ -171,10 +176,12 @@ export const toDraft = (dto: CreateResource): ResourceDraft => ({
   displayName: dto.display_name,
   scopes: dto.scopes?.map(toScope),
   policy: dto.policy && toPolicy(dto.policy),
+  dpopRequired: dto.dpop_required,
   accessTokenTtlSeconds: dto.access_token_ttl,
 });
 
 export const toChange = (dto: UpdateResource): ResourceChange => ({
+  dpopRequired: dto.dpop_required,
   slug: dto.slug,
   uri: dto.uri === '' ? null : dto.uri,
   backendKind: dto.backend_kind,
@@ -201,6 +208,7 @@ export const toResourceView = (resource: Resource) => ({
       connect: { allowed_return_urls: resource.policy.connect.allowedReturnUrls },
     }),
   },
+  dpop_required: resource.dpopRequired,
   access_token_ttl: resource.accessTokenTtlSeconds,
   created_at: resource.createdAt.toISOString(),
   updated_at: resource.updatedAt.toISOString(),

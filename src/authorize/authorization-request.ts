@@ -15,6 +15,8 @@ export interface AuthorizationRequest extends ReturnAddress {
   readonly policyEpoch: number;
   readonly scopes: readonly RequestedScope[];
   readonly codeChallenge: string;
+  /** The key that the code will be bound to (RFC 9449 §10). */
+  readonly dpopJkt?: string;
   readonly prompt: readonly string[];
 }
 
@@ -35,6 +37,7 @@ const PARAMETERS = [
   'resource',
   'code_challenge',
   'code_challenge_method',
+  'dpop_jkt',
   'prompt',
 ] as const;
 

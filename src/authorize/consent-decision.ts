@@ -74,6 +74,7 @@ export class ConsentDecision {
       redirectUri: request.redirectUri,
       scopes,
       codeChallenge: request.codeChallenge,
+      dpopJkt: request.dpopJkt ?? null,
     });
   }
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { isCodeChallenge, matchesRedirectUri, OAuthError, parseScope, type Form } from '#libs/oauth';
+import { fromBase64Url, isCodeChallenge, matchesRedirectUri, OAuthError, parseScope, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { Clients } from '../clients/clients.js';
 import { Config } from '../config/config.js';
@@ -39,6 +39,7 @@ export class RequestReader {
       throw new OAuthError('code-flow-not-registered', 'code_flow_not_registered', { facts });
     }
     const codeChallenge = challengeOf(form, facts);
+    const dpopJkt = keyOf(form, facts);
     const prompt = promptsOf(form);
     if (prompt.includes('none')) throw new OAuthError('prompt-none', 'prompt_unsupported', { facts });
     const asked = form.has('scope')
@@ -47,7 +48,7 @@ export class RequestReader {
     const snapshot = await this.resources.current();
     const resource = this.#resource(form.get('resource'), asked ?? [], snapshot, to.client);
     const scopes = this.#scopes(asked, resource, to.client);
-    return { ...to, resource, policyEpoch: snapshot.epoch, scopes, codeChallenge, prompt };
+    return { ...to, resource, policyEpoch: snapshot.epoch, scopes, codeChallenge, dpopJkt, prompt };
   }
 
   async #client(id: string | undefined): Promise<Client> {
@@ -126,4 +127,14 @@ function challengeOf(form: Form, facts: object): string {
     throw new OAuthError('challenge-required', 'challenge_method_unsupported', options);
   if (!isCodeChallenge(challenge)) throw new OAuthError('challenge-required', 'challenge_malformed', options);
   return challenge;
+}
+
+/** A SHA-256 thumbprint, or nothing. */
+function keyOf(form: Form, facts: object): string | undefined {
+  const jkt = form.get('dpop_jkt');
+  if (jkt === undefined || fromBase64Url(jkt)?.length === 32) return jkt;
+  throw new OAuthError('parameter-malformed', 'parameter_malformed', {
+    fill: { parameter: 'dpop_jkt' },
+    facts: { ...facts },
+  });
 }

@@ -29,6 +29,7 @@ describe('what a client says of itself', () => {
       applicationType: 'web',
       agent: false,
       agentDescription: '',
+      dpopBoundAccessTokens: false,
     });
   });
 

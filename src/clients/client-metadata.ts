@@ -12,6 +12,7 @@ export interface WireMetadata {
   readonly application_type?: unknown;
   readonly agent?: unknown;
   readonly agent_description?: unknown;
+  readonly dpop_bound_access_tokens?: unknown;
   readonly client_uri?: unknown;
   readonly logo_uri?: unknown;
   readonly policy_uri?: unknown;
@@ -57,6 +58,7 @@ export function readClientMetadata(members: WireMetadata, rules: MetadataRules):
     tokenEndpointAuthMethod,
     agent: booleanOf(members.agent, 'agent') ?? false,
     agentDescription: textOf(members.agent_description, 'agent_description', MAX_DESCRIPTION) ?? '',
+    dpopBoundAccessTokens: booleanOf(members.dpop_bound_access_tokens, 'dpop_bound_access_tokens') ?? false,
   };
 }
 
@@ -70,6 +72,7 @@ export function toWire(client: ClientMetadata): WireMetadata {
     application_type: client.applicationType,
     agent: client.agent,
     agent_description: client.agentDescription,
+    dpop_bound_access_tokens: client.dpopBoundAccessTokens,
   };
 }
 
@@ -91,6 +94,7 @@ export function documentHash(client: ClientMetadata): Buffer {
     applicationType,
     agent,
     agentDescription,
+    dpopBoundAccessTokens,
   } = client;
   const taken = [
     name,
@@ -101,6 +105,7 @@ export function documentHash(client: ClientMetadata): Buffer {
     applicationType,
     agent,
     agentDescription,
+    dpopBoundAccessTokens,
   ];
   return createHash('sha256').update(JSON.stringify(taken)).digest();
 }

@@ -20,6 +20,7 @@ export class ClientEntity {
   @Column('boolean') agent: boolean;
   @Column('text', { name: 'agent_description' }) agentDescription: string;
   @Column('boolean', { name: 'agent_confirmed' }) agentConfirmed: boolean;
+  @Column('boolean', { name: 'dpop_bound_access_tokens' }) dpopBoundAccessTokens: boolean;
   @Column('text', { name: 'default_resource', nullable: true }) defaultResource: string | null;
   @Column('integer', { name: 'access_token_ttl_seconds', nullable: true }) accessTokenTtlSeconds: number | null;
   @Column('integer', { name: 'refresh_token_ttl_seconds', nullable: true }) refreshTokenTtlSeconds: number | null;

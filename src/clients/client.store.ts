@@ -104,6 +104,7 @@ export class ClientStore {
       documentHash(client),
       client.securityChangedAt,
       now,
+      client.dpopBoundAccessTokens,
     ])) as { version: string; inserted: boolean }[];
     if (written) return { version: Number(written.version), outcome: written.inserted ? 'inserted' : 'updated' };
     const [same] = (await tx.query('select version from clients where id = $1', [client.id])) as { version: string }[];
@@ -115,6 +116,7 @@ const FIND = `
   select id, name, redirect_uris as "redirectUris", grant_types as "grantTypes", response_types as "responseTypes",
     token_endpoint_auth_method as "tokenEndpointAuthMethod", scope, status, registration_source as "registrationSource",
     application_type as "applicationType", agent, agent_description as "agentDescription", agent_confirmed as "agentConfirmed",
+    dpop_bound_access_tokens as "dpopBoundAccessTokens",
     default_resource as "defaultResource", access_token_ttl_seconds as "accessTokenTtlSeconds",
     refresh_token_ttl_seconds as "refreshTokenTtlSeconds", refresh_max_lifetime_seconds as "refreshMaxLifetimeSeconds",
     metadata_hash as "metadataHash", security_changed_at as "securityChangedAt", version, created_at as "createdAt",
@@ -123,13 +125,14 @@ const FIND = `
 
 const UPSERT_DOCUMENT = `
   insert into clients (id, name, redirect_uris, grant_types, response_types, token_endpoint_auth_method, scope, registration_source,
-    application_type, agent, agent_description, metadata_hash, security_changed_at, created_at, updated_at)
-  values ($1, $2, $3, $4, $5, $6, $7, 'cimd', $8, $9, $10, $11, $12, $13, $13)
+    application_type, agent, agent_description, metadata_hash, security_changed_at, created_at, updated_at,
+    dpop_bound_access_tokens)
+  values ($1, $2, $3, $4, $5, $6, $7, 'cimd', $8, $9, $10, $11, $12, $13, $13, $14)
   on conflict (id) do update set name = excluded.name, redirect_uris = excluded.redirect_uris, grant_types = excluded.grant_types,
     response_types = excluded.response_types, token_endpoint_auth_method = excluded.token_endpoint_auth_method,
     application_type = excluded.application_type, agent = excluded.agent, agent_description = excluded.agent_description,
     agent_confirmed = clients.agent_confirmed and clients.agent = excluded.agent,
-    metadata_hash = excluded.metadata_hash, updated_at = excluded.updated_at, version = clients.version + 1,
+    dpop_bound_access_tokens = excluded.dpop_bound_access_tokens, metadata_hash = excluded.metadata_hash, updated_at = excluded.updated_at, version = clients.version + 1,
     security_changed_at = excluded.security_changed_at
   where clients.registration_source = 'cimd' and clients.metadata_hash is distinct from excluded.metadata_hash
   returning version, (xmax = 0) as inserted`;

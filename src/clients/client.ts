@@ -18,6 +18,8 @@ export interface Client {
   readonly agentDescription: string;
   /** An operator vouches for `agent`; what a client says of itself at registration is only a claim. */
   readonly agentConfirmed: boolean;
+  /** Gets no token without a proof (RFC 9449 §5.2). */
+  readonly dpopBoundAccessTokens: boolean;
   readonly defaultResource?: string;
   readonly accessTokenTtlSeconds?: number;
   readonly refreshTokenTtlSeconds?: number;
@@ -46,6 +48,7 @@ export type ClientMetadata = Pick<
   | 'applicationType'
   | 'agent'
   | 'agentDescription'
+  | 'dpopBoundAccessTokens'
 >;
 
 /** Ids this server hands out never look like a URL, so one look at the id tells where a client's metadata comes from. */

@@ -150,10 +150,11 @@ export class Clients {
    */
   async update(
     id: string,
-    { client_name, redirect_uris, grant_types }: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types'>,
+    changed: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types' | 'dpop_bound_access_tokens'>,
     facts: ClientFacts = {},
   ): Promise<Client> {
-    const changes = givenOf({ client_name, redirect_uris, grant_types });
+    const { client_name, redirect_uris, grant_types, dpop_bound_access_tokens } = changed;
+    const changes = givenOf({ client_name, redirect_uris, grant_types, dpop_bound_access_tokens });
     return this.#change(id, (client) => {
       const described = Object.keys(changes).length > 0;
       if (described && client.registrationSource === 'cimd') throw new ClientDescribedByDocument(id);

@@ -14,6 +14,7 @@ const metadata: ClientMetadata = {
   applicationType: 'native',
   agent: false,
   agentDescription: '',
+  dpopBoundAccessTokens: false,
 };
 
 function cacheWith(headers: Record<string, string>, maxSeconds = 3600): MetadataDocumentCache {

@@ -95,11 +95,12 @@ function wrongWith(...given: Parameters<typeof answer>): string {
 }
 
 describe('a metadata document', () => {
-  it('[A17] says who the client is; members for others are passed over', () => {
+  it('[A17 D9] says who the client is; members for others are passed over', () => {
     const document = {
       ...DOCUMENT,
       client_uri: 'https://app.example',
       scope: 'admin',
+      dpop_bound_access_tokens: true,
       jwks: { keys: [{ kty: 'EC', x: 'x', y: 'y' }] },
     };
     expect(readMetadataDocument(ID, answer(document), [])).toEqual({
@@ -111,6 +112,7 @@ describe('a metadata document', () => {
       applicationType: 'native',
       agent: false,
       agentDescription: '',
+      dpopBoundAccessTokens: true,
     });
   });
 

@@ -42,5 +42,6 @@ function toRegistered({ client, secret }: ClientWithSecret): object {
     ...(client.scope.length === 0 ? {} : { scope: formatScope(client.scope) }),
     agent: client.agent,
     agent_description: client.agentDescription,
+    ...(client.dpopBoundAccessTokens ? { dpop_bound_access_tokens: true } : {}),
   };
 }

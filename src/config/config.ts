@@ -5,6 +5,7 @@ import {
   CimdSettings,
   ClientCredentialsSettings,
   DcrSettings,
+  DpopSettings,
   OAuthSettings,
   RateLimitSettings,
   SessionSettings,
@@ -59,6 +60,9 @@ export class Config {
 
   @section('client_credentials', () => ClientCredentialsSettings, 'Tokens for a client itself.')
   readonly clientCredentials: ClientCredentialsSettings;
+
+  @section('dpop', () => DpopSettings, 'Tokens that are bound to a key of the client (RFC 9449).')
+  readonly dpop: DpopSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

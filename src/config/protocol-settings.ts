@@ -223,3 +223,34 @@ export class ClientCredentialsSettings {
   })
   readonly tokenExpirySeconds: number;
 }
+
+export class DpopSettings {
+  @boolean('enabled', {
+    default: true,
+    about:
+      'Whether a proof binds the token to its key. Off: proofs are passed over, and whoever must send one gets nothing.',
+  })
+  readonly enabled: boolean;
+
+  @duration('proof_lifetime', {
+    default: '60s',
+    min: '10s',
+    max: '300s',
+    about: 'How far the iat of a proof may be from now, before or after.',
+  })
+  readonly proofLifetimeSeconds: number;
+
+  @duration('nonce_ttl', {
+    default: '60s',
+    min: '10s',
+    max: '1h',
+    about: 'How often the server nonce changes; the one before still works.',
+  })
+  readonly nonceTtlSeconds: number;
+
+  @boolean('require_nonce', {
+    default: false,
+    about: 'Refuse proofs without a server nonce, which defeats proofs that were made in advance.',
+  })
+  readonly requireNonce: boolean;
+}

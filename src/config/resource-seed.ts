@@ -64,6 +64,9 @@ export class ResourceSeed {
 
   @section('policy', () => ResourcePolicySeed, 'Who may do what with it.')
   readonly policy: ResourcePolicySeed;
+
+  @boolean('dpop_required', { default: false, about: 'Whether its tokens must be bound to a key (DPoP).' })
+  readonly dpopRequired: boolean;
 }
 
 export class SingleResourceSettings {
@@ -90,6 +93,7 @@ export function seedOf({ uri, scopes }: SingleResourceSettings): ResourceSeed | 
     uri,
     backendKind: 'mint' as const,
     displayName: host,
+    dpopRequired: false,
     scopes: scopes.map((name) => Object.assign(new ScopeSeed(), { name, description: '', default: true })),
     policy: Object.assign(new ResourcePolicySeed(), {
       exchange: Object.assign(new ExchangePolicySeed(), { allowedClientIds: [] }),

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ClientsModule } from '../clients/clients.module.js';
+import { DpopModule } from '../dpop/dpop.module.js';
 import { GrantsModule } from '../grants/grants.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { DiscoveryController } from './discovery.controller.js';
@@ -14,7 +15,7 @@ import { ServerMetadata } from './server-metadata.js';
  * RFC 8414 · RFC 9728 · OpenID Connect Discovery §4.
  */
 @Module({
-  imports: [GrantsModule, ClientsModule, ResourcesModule],
+  imports: [GrantsModule, ClientsModule, DpopModule, ResourcesModule],
   controllers: [DiscoveryController, ProtectedResourceController],
   providers: [ServerMetadata],
 })

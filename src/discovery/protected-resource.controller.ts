@@ -27,6 +27,7 @@ export class ProtectedResourceController {
       authorization_servers: [this.config.server.issuer],
       ...(resource.scopes.length > 0 ? { scopes_supported: resource.scopes.map(({ name }) => name) } : {}),
       bearer_methods_supported: ['header'],
+      ...(resource.dpopRequired ? { dpop_bound_access_tokens_required: true } : {}),
       ...(resource.displayName ? { resource_name: resource.displayName } : {}),
     };
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { RegistrationMode } from '../clients/registration-mode.js';
 import { Config } from '../config/config.js';
+import { DpopVerifier } from '../dpop/dpop-verifier.js';
 import { Grants } from '../grants/grants.js';
 
 /** What works today, and nothing else: each member is derived from what answers it (RFC 8414 §2, W22). */
@@ -9,6 +10,7 @@ export class ServerMetadata {
   constructor(
     private readonly config: Config,
     private readonly grants: Grants,
+    private readonly proofs: DpopVerifier,
     private readonly registration: RegistrationMode,
   ) {}
 
@@ -33,6 +35,7 @@ export class ServerMetadata {
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       resource_indicators_supported: true,
+      ...(this.config.dpop.enabled ? { dpop_signing_alg_values_supported: this.proofs.algorithms } : {}),
       ...(this.config.cimd.enabled ? { client_id_metadata_document_supported: true } : {}),
       // Official SDKs parse the OpenID alias strictly; these two say nothing untrue of a server that issues no ID tokens.
       subject_types_supported: ['public'],

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { challengeOf, isCodeVerifier, OAuthError, required, sameBytes, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
+import { requireKey, type Proof } from '../dpop/dpop-verifier.js';
 import { Resources } from '../resources/resources.js';
 import { AuthorizationCodes, type PresentedCode } from '../tokens/authorization-codes.js';
 import type { Authorization } from '../tokens/authorization.js';
@@ -20,7 +21,7 @@ export class AuthorizationCodeGrant extends Grant {
     super();
   }
 
-  async authorize(form: Form, client: Client): Promise<Authorization> {
+  async authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization> {
     const value = required(form, 'code');
     const verifier = required(form, 'code_verifier');
     const code = await this.codes.present(value, client.id, ({ codeChallenge }) => verifies(verifier, codeChallenge));
@@ -28,6 +29,7 @@ export class AuthorizationCodeGrant extends Grant {
     requireSameRedirect(form, code, facts);
     if (!isCodeVerifier(verifier)) throw new OAuthError('pkce-failed', 'verifier_malformed', { facts });
     if (!verifies(verifier, code.codeChallenge)) throw new OAuthError('pkce-failed', 'verifier_mismatch', { facts });
+    if (code.dpopJkt !== null) requireKey(proof, code.dpopJkt, facts);
     const snapshot = await this.resources.current();
     const resource = grantedResource(form, snapshot, code.resourceId, client);
     const consented = code.scopes.filter((scope) => code.consentScopes?.includes(scope));

@@ -1,11 +1,14 @@
 import type { Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
+import type { Proof } from '../dpop/dpop-verifier.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
 
 /**
  * One grant_type. It proves that `client` may have tokens and says which, and which code or refresh token that spends. It only
  * reads: nothing is spent before everything is known. The endpoint has parsed the form and authenticated the client, and has seen
  * that it is registered for this grant.
+ *
+ * What is issued is bound to the key of `proof` by the endpoint; a grant compares it with the key that what it is given is bound to.
  *
  * To add one: write `<name>.grant.ts` and put it on the list in `grants.ts`. Dispatch and metadata follow from there.
  */
@@ -17,5 +20,5 @@ export abstract class Grant {
   readonly switchedBy?: { readonly setting: string; readonly on: boolean };
 
   /** @throws OAuthError with the reason why not */
-  abstract authorize(form: Form, client: Client): Promise<Authorization | RepeatedAnswer>;
+  abstract authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | RepeatedAnswer>;
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { ClientsModule } from '../clients/clients.module.js';
+import { DpopModule } from '../dpop/dpop.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import type { Grant } from './grant.js';
@@ -12,10 +13,10 @@ import { TokenEndpoint } from './token-endpoint.js';
  * Owns: the phases of the endpoint, and one file per grant type. Not here: issuing and spending (tokens/), who the client is (clients/).
  * Holds always: a grant only reads; every shared check is the endpoint's, so that no grant can forget it; a refused request has
  * spent nothing.
- * RFC 6749 §4, §6 · RFC 7636 · RFC 8707.
+ * RFC 6749 §4, §6 · RFC 7636 · RFC 8707 · RFC 9449 §5.
  */
 @Module({
-  imports: [ClientsModule, TokensModule, ResourcesModule],
+  imports: [ClientsModule, DpopModule, TokensModule, ResourcesModule],
   controllers: [TokenController],
   providers: [
     ...GRANTS,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
+import type { Proof } from '../dpop/dpop-verifier.js';
 import type { MintResource } from '../resources/resource.js';
 import { Resources } from '../resources/resources.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
@@ -21,9 +22,9 @@ export class RefreshTokenGrant extends Grant {
     super();
   }
 
-  async authorize(form: Form, client: Client): Promise<Authorization | RepeatedAnswer> {
+  async authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | RepeatedAnswer> {
     const value = required(form, 'refresh_token');
-    const request = { scope: form.get('scope'), resource: form.get('resource') };
+    const request = { scope: form.get('scope'), resource: form.get('resource'), jkt: proof?.jkt };
     const presented = await this.refreshTokens.present(value, client, request);
     if ('repeated' in presented) return presented;
     const facts = { clientId: client.id, family: presented.id };

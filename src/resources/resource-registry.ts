@@ -17,6 +17,7 @@ export interface ResourceDraft {
   displayName?: string;
   scopes?: readonly ResourceScope[];
   policy?: Partial<ResourcePolicy>;
+  dpopRequired?: boolean;
   accessTokenTtlSeconds?: number;
 }
 
@@ -65,6 +66,7 @@ export class ResourceRegistry {
       displayName: draft.displayName ?? '',
       scopes: draft.scopes ?? [],
       policy: { ...NO_POLICY, ...draft.policy },
+      dpopRequired: draft.dpopRequired ?? false,
       createdAt: now,
       updatedAt: now,
     };

@@ -12,6 +12,7 @@ export class ResourceEntity {
   @Column('text', { name: 'display_name' }) displayName: string;
   @Column('jsonb') scopes: readonly ResourceScope[];
   @Column('jsonb') policy: ResourcePolicy;
+  @Column('boolean', { name: 'dpop_required' }) dpopRequired: boolean;
   @Column('integer', { name: 'access_token_ttl_seconds', nullable: true }) accessTokenTtlSeconds: number | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt: Date;
   @Column('timestamptz', { name: 'updated_at' }) updatedAt: Date;

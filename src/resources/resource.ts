@@ -28,6 +28,8 @@ export interface Resource {
   readonly displayName: string;
   readonly scopes: readonly ResourceScope[];
   readonly policy: ResourcePolicy;
+  /** No token for it without a proof (RFC 9728 `dpop_bound_access_tokens_required`). */
+  readonly dpopRequired: boolean;
   readonly accessTokenTtlSeconds?: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;

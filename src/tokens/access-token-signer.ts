@@ -21,7 +21,7 @@ export class AccessTokenSigner {
   ) {}
 
   async sign(authorization: Authorization, now: Date): Promise<SignedToken> {
-    const { client, person, resource, scopes, spends } = authorization;
+    const { client, person, resource, scopes, spends, jkt } = authorization;
     const issuedAt = Math.floor(now.getTime() / 1000);
     const expiresAt = issuedAt + this.#ttlSeconds(authorization);
     const jti = uuid7(now);
@@ -38,6 +38,7 @@ export class AccessTokenSigner {
       client_id: client.id,
       scope: formatScope(scopes),
       ...(agentId ? { agent_id: agentId } : {}),
+      ...(jkt ? { cnf: { jkt } } : {}),
     };
     const { jwt, kid } = await this.keys.sign({ typ: jwtType.accessToken }, claims);
     const issuance: IssuanceRow = {
@@ -54,6 +55,7 @@ export class AccessTokenSigner {
       consentId: person?.consentId ?? null,
       consentClientId: person ? client.id : null,
       agentId: agentId ?? null,
+      dpopJkt: jkt ?? null,
       issuedAt: new Date(issuedAt * 1000),
       expiresAt: new Date(expiresAt * 1000),
     };

@@ -12,7 +12,7 @@ import type { CodeRow, NewCode } from './token-rows.js';
 /** What a code is made for. */
 export type CodeGrant = Pick<
   NewCode,
-  'clientId' | 'userId' | 'resourceId' | 'consentId' | 'redirectUri' | 'scopes' | 'codeChallenge'
+  'clientId' | 'userId' | 'resourceId' | 'consentId' | 'redirectUri' | 'scopes' | 'codeChallenge' | 'dpopJkt'
 >;
 
 /** A code as presented: its row, and the hash that must still be there when it is spent. */

@@ -14,6 +14,8 @@ export interface Authorization {
   readonly resource?: MintResource;
   readonly policyEpoch: number;
   readonly scopes: readonly string[];
+  /** The key that the token is bound to: that of the request's proof, put here by the endpoint (RFC 9449 §6). */
+  readonly jkt?: string;
   /** Absent: nothing is spent, and the rows may share a commit with their neighbours (S1). */
   readonly spends?: SpentCode | SpentRefreshToken;
 }
@@ -41,12 +43,14 @@ export interface SpentRefreshToken {
 export interface RefreshRequest {
   readonly scope?: string;
   readonly resource?: string;
+  /** The key of its proof. */
+  readonly jkt?: string;
 }
 
 /** RFC 6749 §5.1, always with `scope` and `expires_in`. */
 export interface TokenAnswer {
   readonly access_token: string;
-  readonly token_type: 'Bearer';
+  readonly token_type: 'Bearer' | 'DPoP';
   readonly expires_in: number;
   readonly scope: string;
   readonly refresh_token?: string;

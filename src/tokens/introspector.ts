@@ -43,7 +43,7 @@ export class Introspector {
     const members = {
       scope,
       client_id,
-      token_type: 'Bearer',
+      token_type: cnf === undefined ? 'Bearer' : 'DPoP',
       exp,
       iat,
       nbf: iat,
@@ -91,6 +91,7 @@ export class Introspector {
       client_id: family.clientId,
       sub: family.userId,
       exp: Math.floor(expiresAt / 1000),
+      ...(family.jkt === null ? {} : { cnf: { jkt: family.jkt } }),
     };
   }
 

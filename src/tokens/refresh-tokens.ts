@@ -4,6 +4,7 @@ import { deriveKey, open, seal, SealBroken } from '#libs/vault';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
+import { requireKey } from '../dpop/dpop-verifier.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { RefreshRequest, RepeatedAnswer, TokenAnswer } from './authorization.js';
 import { TokenRevoker } from './token-revoker.js';
@@ -44,7 +45,8 @@ export class RefreshTokens {
   /**
    * The family whose live token `client` presents, or the answer that a lost response is owed.
    *
-   * @throws OAuthError `family-revoked`, `refresh-invalid`, or `refresh-reused` after the family was revoked
+   * @throws OAuthError `family-revoked`, `refresh-invalid`; `dpop-required`, `key-mismatch` for a bound family and a request without
+   *   its key; or `refresh-reused` after the family was revoked
    */
   async present(
     value: string,
@@ -58,10 +60,12 @@ export class RefreshTokens {
     if (!live && !genuine) throw new OAuthError('refresh-invalid', 'refresh_unknown', { facts });
     if (family.revoked === 'reuse_detection') throw new OAuthError('family-revoked', 'family_revoked', { facts });
     if (family.revoked !== null) throw new OAuthError('refresh-invalid', 'family_ended', { facts });
+    if (!live) refuseStranger(family, request, facts);
     if (!live) return (await this.#repeat(value, family, client, hash, request)) ?? this.#reused(family, client);
     const now = this.clock.now();
     if (family.expiresAt <= now || family.endsAt <= now)
       throw new OAuthError('refresh-invalid', 'refresh_expired', { facts });
+    if (family.jkt !== null) requireKey(proofOf(request), family.jkt, facts);
     return { ...family, hash };
   }
 
@@ -82,7 +86,7 @@ export class RefreshTokens {
     expiresAt: Date,
     request: RefreshRequest,
   ): Buffer | undefined {
-    if (this.#retryWindowSeconds(client) === 0) return undefined;
+    if (this.#retryWindowSeconds(client, request.jkt !== undefined) === 0) return undefined;
     const sealed: SealedAnswer = { answer, expiresAt: expiresAt.toISOString(), request };
     return Buffer.from(seal(answerKey(presented), JSON.stringify(sealed), 'refresh-answer'));
   }
@@ -108,10 +112,9 @@ export class RefreshTokens {
     if (!family.sealedAnswer || !family.spentAt || !family.previousHash || !sameBytes(family.previousHash, hash))
       return undefined;
     const now = this.clock.now().getTime();
-    if (now - family.spentAt.getTime() > this.#retryWindowSeconds(client) * 1000) return undefined;
+    if (now - family.spentAt.getTime() > this.#retryWindowSeconds(client, family.jkt !== null) * 1000) return undefined;
     const sealed = openAnswer(value, family.sealedAnswer);
-    if (!sealed || sealed.request.scope !== request.scope || sealed.request.resource !== request.resource)
-      return undefined;
+    if (!sealed || !sameRequest(sealed.request, request)) return undefined;
     await this.audit.refused({
       action: 'token.refresh_repeated',
       actorId: family.userId,
@@ -133,10 +136,23 @@ export class RefreshTokens {
     throw new OAuthError('refresh-reused', 'refresh_reused', { facts: { clientId: client.id, family: family.id } });
   }
 
-  #retryWindowSeconds(client: Client): number {
+  /** @param bound whether the request is by the key that the family is bound to */
+  #retryWindowSeconds(client: Client, bound: boolean): number {
     const { refreshRetryWindowSeconds, refreshRetryWindowPublicSeconds } = this.config.oauth;
-    return client.tokenEndpointAuthMethod === 'none' ? refreshRetryWindowPublicSeconds : refreshRetryWindowSeconds;
+    const proven = bound || client.tokenEndpointAuthMethod !== 'none';
+    return proven ? refreshRetryWindowSeconds : refreshRetryWindowPublicSeconds;
   }
+}
+
+const proofOf = ({ jkt }: RefreshRequest): { jkt: string } | undefined => (jkt === undefined ? undefined : { jkt });
+
+const sameRequest = (a: RefreshRequest, b: RefreshRequest): boolean =>
+  a.scope === b.scope && a.resource === b.resource && a.jkt === b.jkt;
+
+/** A thief of a spent token who has not its key cannot end the family, and so log the person out (W9). */
+function refuseStranger({ jkt }: FamilyRow, request: RefreshRequest, facts: Readonly<Record<string, unknown>>): void {
+  if (jkt === null || jkt === request.jkt) return;
+  throw new OAuthError('key-mismatch', 'key_mismatch', { facts: { ...facts, spent: true } });
 }
 
 /** Only whoever holds the spent token can open the answer that it was given. */

@@ -28,7 +28,7 @@ export class TokenIssuer {
     const { jwt, issuance } = await this.signer.sign(authorization, now);
     const answer: TokenAnswer = {
       access_token: jwt,
-      token_type: 'Bearer',
+      token_type: authorization.jkt ? 'DPoP' : 'Bearer',
       expires_in: (issuance.expiresAt.getTime() - issuance.issuedAt.getTime()) / 1000,
       scope: formatScope(authorization.scopes),
     };
@@ -57,7 +57,8 @@ export class TokenIssuer {
   ): Promise<TokenAnswer | undefined> {
     const { client } = authorization;
     const token = client.grantTypes.includes('refresh_token') ? this.refreshTokens.create(code.familyId, 1) : undefined;
-    const family = token && { id: code.familyId, liveHash: token.hash, ...this.#lifetimes(client, now) };
+    const jkt = familyKey(authorization);
+    const family = token && { id: code.familyId, liveHash: token.hash, ...this.#lifetimes(client, now), jkt };
     const audit = this.#audit('token.issued', authorization, issuance);
     const spent = await this.store.spendCode(decidedOn(authorization), now, code, issuance, family, audit);
     return spent ? { ...answer, ...(token ? { refresh_token: token.value } : {}) } : undefined;
@@ -79,6 +80,7 @@ export class TokenIssuer {
       liveHash: token.hash,
       expiresAt: earlier(this.#lifetimes(client, now).expiresAt, spent.endsAt),
       sealedAnswer: this.refreshTokens.sealAnswer(spent.value, client, full, issuance.expiresAt, spent.request),
+      jkt: familyKey(authorization),
     };
     const audit = this.#audit('token.refreshed', authorization, issuance);
     return (await this.store.rotateFamily(decidedOn(authorization), now, turn, issuance, audit)) ? full : undefined;
@@ -109,5 +111,9 @@ const decidedOn = ({ policyEpoch, client, person }: Authorization): DecidedOn =>
   userId: person?.id ?? null,
   userVersion: person?.version ?? null,
 });
+
+/** RFC 9449 §5: the refresh tokens of a confidential client are bound by its authentication, those of a public one by its key. */
+const familyKey = ({ client, jkt }: Authorization): string | undefined =>
+  client.tokenEndpointAuthMethod === 'none' ? jkt : undefined;
 
 const earlier = (a: Date, b: Date): Date => (a < b ? a : b);

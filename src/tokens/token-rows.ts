@@ -12,6 +12,8 @@ export interface NewCode {
   redirectUri: string;
   scopes: readonly string[];
   codeChallenge: string;
+  /** The key that the authorization request named (RFC 9449 §10). */
+  dpopJkt: string | null;
   createdAt: Date;
   expiresAt: Date;
 }
@@ -44,6 +46,8 @@ export interface FamilyRow extends Person {
   previousHash: Buffer | null;
   spentAt: Date | null;
   sealedAnswer: Buffer | null;
+  /** The key that its tokens are bound to (W9). */
+  jkt: string | null;
   createdAt: Date;
   expiresAt: Date;
   endsAt: Date;
@@ -65,15 +69,16 @@ export interface IssuanceRow {
   consentId: string | null;
   consentClientId: string | null;
   agentId: string | null;
+  dpopJkt: string | null;
   issuedAt: Date;
   expiresAt: Date;
 }
 
 const COLUMNS = `jti, grant_type, client_id, subject, user_id, resource_id, audience, scopes, kid, family_id, consent_id,
-  consent_client_id, agent_id, issued_at, expires_at`;
+  consent_client_id, agent_id, dpop_jkt, issued_at, expires_at`;
 
 const RECORD = `jti uuid, grant_type text, client_id text, subject text, user_id uuid, resource_id uuid, audience text, scopes text[],
-  kid text, family_id uuid, consent_id uuid, consent_client_id text, agent_id text, issued_at timestamptz, expires_at timestamptz`;
+  kid text, family_id uuid, consent_id uuid, consent_client_id text, agent_id text, dpop_jkt text, issued_at timestamptz, expires_at timestamptz`;
 
 /** The insert of one issuance from its JSON, for a statement that also spends what it was issued for. */
 export const INSERT_ISSUANCE = (parameter: string): string =>
@@ -110,6 +115,7 @@ export const issuanceJson = (row: IssuanceRow): Record<string, unknown> => ({
   consent_id: row.consentId,
   consent_client_id: row.consentClientId,
   agent_id: row.agentId,
+  dpop_jkt: row.dpopJkt,
   issued_at: row.issuedAt,
   expires_at: row.expiresAt,
 });

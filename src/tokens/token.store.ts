@@ -21,6 +21,7 @@ export interface FamilyStart {
   liveHash: Buffer;
   expiresAt: Date;
   endsAt: Date;
+  jkt?: string;
 }
 
 export interface FamilyTurn {
@@ -30,6 +31,8 @@ export interface FamilyTurn {
   expiresAt: Date;
   /** The answer, sealed under the presented token; undefined where it may never be repeated. */
   sealedAnswer?: Buffer;
+  /** Binds a family that is not bound yet (W9). */
+  jkt?: string;
 }
 
 /** Verified by the statement itself: what was decided still holds (S6). `$1`–`$6` are the values of `decidedOn()`. */
@@ -46,8 +49,8 @@ const SPEND_CODE = `with ${DECIDED_ON},
        and not exists (select from revocations r where r.kind = 'family' and r.id = family_id::text)
     returning *),
   family as (
-    insert into families (id, client_id, user_id, resource_id, consent_id, scopes, generation, live_hash, created_at, expires_at, ends_at)
-    select family_id, client_id, user_id, resource_id, consent_id, scopes, 1, $10, $6, $11, $12 from spent where $10::bytea is not null),
+    insert into families (id, client_id, user_id, resource_id, consent_id, scopes, generation, live_hash, created_at, expires_at, ends_at, jkt)
+    select family_id, client_id, user_id, resource_id, consent_id, scopes, 1, $10, $6, $11, $12, $14 from spent where $10::bytea is not null),
   issued as (${INSERT_ISSUANCE('$9')} where exists (select from spent)),
   audited as (${insertAudit('$13', 'exists (select from spent)')})
   select count(*)::int as spent from spent`;
@@ -55,7 +58,7 @@ const SPEND_CODE = `with ${DECIDED_ON},
 const ROTATE_FAMILY = `with ${DECIDED_ON},
   spent as (
     update families set previous_hash = live_hash, live_hash = $10, generation = generation + 1, spent_at = $6,
-                        expires_at = $11, sealed_answer = $12
+                        expires_at = $11, sealed_answer = $12, jkt = coalesce(jkt, $14)
      where id = $7 and live_hash = $8 and expires_at > $6 and ends_at > $6 and ${STILL_SO}
        and not exists (select from revocations r where r.kind = 'family' and r.id = $7::text)
     returning id),
@@ -104,7 +107,8 @@ export class TokenStore {
   async insertCode(tx: Transaction, code: NewCode): Promise<void> {
     await tx.query(
       `insert into authorization_codes (id, secret_hash, client_id, user_id, resource_id, consent_id, family_id, redirect_uri,
-         scopes, code_challenge, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         scopes, code_challenge, created_at, expires_at, dpop_jkt)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
       [
         code.id,
         code.secretHash,
@@ -118,6 +122,7 @@ export class TokenStore {
         code.codeChallenge,
         code.createdAt,
         code.expiresAt,
+        code.dpopJkt,
       ],
     );
   }
@@ -126,7 +131,7 @@ export class TokenStore {
     const [row] = await this.database.query<CodeRow>(
       `select c.id, c.secret_hash as "secretHash", c.client_id as "clientId", c.user_id as "userId", c.resource_id as "resourceId",
               c.consent_id as "consentId", c.family_id as "familyId", c.redirect_uri as "redirectUri", c.scopes,
-              c.code_challenge as "codeChallenge", c.expires_at as "expiresAt", c.spent_at as "spentAt",
+              c.code_challenge as "codeChallenge", c.dpop_jkt as "dpopJkt", c.expires_at as "expiresAt", c.spent_at as "spentAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
               ${REVOKED('consent', 'c.consent_id')} as "consentRevoked", ${CONSENT_SCOPES('c')} as "consentScopes",
               ${REVOKED('family', 'c.family_id')} as "familyRevoked"
@@ -141,7 +146,7 @@ export class TokenStore {
     const [row] = await this.database.query<FamilyRow>(
       `select f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.consent_id as "consentId",
               f.scopes, f.generation, f.live_hash as "liveHash", f.previous_hash as "previousHash", f.spent_at as "spentAt",
-              f.sealed_answer as "sealedAnswer", f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
+              f.sealed_answer as "sealedAnswer", f.jkt, f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
               u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
               ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
               ${CONSENT_SCOPES('f')} as "consentScopes"
@@ -174,6 +179,7 @@ export class TokenStore {
       family?.expiresAt ?? null,
       family?.endsAt ?? null,
       audit,
+      family?.jkt ?? null,
     ];
     return this.#spend(SPEND_CODE, values, 'codes.spend', issuance.jti);
   }
@@ -190,6 +196,7 @@ export class TokenStore {
       turn.expiresAt,
       turn.sealedAnswer ?? null,
       audit,
+      turn.jkt ?? null,
     ];
     return this.#spend(ROTATE_FAMILY, values, 'families.rotate', issuance.jti);
   }

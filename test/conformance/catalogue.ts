@@ -101,7 +101,7 @@ const rows: readonly Row[] = [
   ['B6', 'MUST', 'no PKCE downgrade: a request without a challenge gets no code', 'RFC 9700 §2.1.1, §4.8'],
   ['B7', 'MUST', 'every client uses PKCE, confidential ones too', 'RFC 9700 §2.1.1'],
   ['B8', 'SHOULD', 'no implicit grant', 'RFC 9700 §2.1.2'],
-  ['B9', 'SHOULD', 'access tokens can be bound to a key', 'RFC 9700 §2.2.1', later(3)],
+  ['B9', 'SHOULD', 'access tokens can be bound to a key', 'RFC 9700 §2.2.1'],
   ['B10', 'MUST', 'a reused refresh token of a public client revokes its family', 'RFC 9700 §2.2.2, §4.14'],
   [
     'B11',
@@ -146,13 +146,30 @@ const rows: readonly Row[] = [
   ['M17', 'MAY', 'an operator may store and edit a client of a metadata document', 'CIMD -02 §6'],
 
   // DPoP
-  ...Array.from({ length: 19 }, (_, index): Row => [
-    `D${index + 1}`,
+  [
+    'D1',
     'MUST',
-    'proof of possession',
-    'RFC 9449',
-    later(3),
-  ]),
+    'exactly one DPoP header: a JWT with typ dpop+jwt, an asymmetric algorithm, a public key and its signature',
+    'RFC 9449 §4.2, §4.3',
+  ],
+  ['D2', 'MUST', 'htm is the method and htu the configured URL of the endpoint, whatever Host says', 'RFC 9449 §4.3'],
+  ['D3', 'MUST', 'iat is within the window, and the nonce is a live one', 'RFC 9449 §4.3'],
+  ['D4', 'MUST', 'with an access token, ath is its hash and the key the one it is bound to', 'RFC 9449 §4.3', later(3)],
+  ['D5', 'MUST', 'a token given to a proof is bound to its key and has token_type DPoP', 'RFC 9449 §5'],
+  ['D6', 'MUST', 'refresh tokens of public clients are bound to the key', 'RFC 9449 §5'],
+  ['D7', 'MUST', 'a wrong proof is invalid_dpop_proof, with 400 at the token endpoint', 'RFC 9449 §5'],
+  ['D8', 'MAY', 'dpop_signing_alg_values_supported in the metadata', 'RFC 9449 §5.1'],
+  ['D9', 'MUST', 'who has dpop_bound_access_tokens gets no token without a proof', 'RFC 9449 §5.2'],
+  ['D10', 'MUST', 'the confirmation is cnf.jkt, in the token and in introspection', 'RFC 9449 §6'],
+  ['D11', 'MUST', 'a resource server refuses a bound token that is sent as a bearer token', 'RFC 9449 §7', later(3)],
+  ['D12', 'MUST', 'a wanted nonce is asked for with use_dpop_nonce and DPoP-Nonce', 'RFC 9449 §8'],
+  ['D13', 'MAY', 'nonces of a resource server', 'RFC 9449 §9', later(3)],
+  ['D14', 'MAY', 'dpop_jkt binds the code to a key', 'RFC 9449 §10'],
+  ['D15', 'MUST', 'a proof at pushed authorization requests is as good as dpop_jkt', 'RFC 9449 §10.1', later(3)],
+  ['D16', 'MUST', 'a proof counts once, in all processes, whatever is restarted', 'RFC 9449 §11.1'],
+  ['D17', 'MUST', 'a nonce cannot be guessed, nor left out once it is wanted', 'RFC 9449 §11.2, §11.3'],
+  ['D18', 'MUST', 'no other signed JWT serves as a proof; asymmetric algorithms only', 'RFC 9449 §11.5, §11.6'],
+  ['D19', 'SHOULD', 'codes can be bound to a key; a key alone authenticates no client', 'RFC 9449 §11.9, §11.11'],
 
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],

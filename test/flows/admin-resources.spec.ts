@@ -36,6 +36,7 @@ describe('an operator registers a resource', () => {
         { name: 'write', description: '', default: true },
       ],
       policy: { exchange: { allowed_client_ids: [] }, runtime: { client_ids: ['a', 'b'] } },
+      dpop_required: false,
       access_token_ttl: 120,
       created_at: expect.stringMatching(/Z$/),
       updated_at: expect.stringMatching(/Z$/),

@@ -10,12 +10,14 @@ import { ProcessLimits } from './process-limits.js';
 import { RedisContinuity } from './redis-continuity.js';
 import { RedisLimits } from './redis-limits.store.js';
 import { RedisReplayStore } from './redis-replay.store.js';
+import { RedisSlotKeys } from './redis-slot-keys.store.js';
 import { RedisConnection } from './redis.js';
 import { ReplayStore } from './replay-store.js';
+import { DerivedSlotKeys, SlotKeys } from './slot-keys.js';
 
 /**
- * Ephemeral — what is remembered for minutes: used proof ids and counted attempts.
- * Owns: `ReplayStore`, `Limits`, the connection to Redis and the table `replays`.
+ * Ephemeral — what is remembered for minutes: used proof ids, counted attempts, keys of a slot of time.
+ * Owns: `ReplayStore`, `Limits`, `SlotKeys`, the connection to Redis and the table `replays`.
  * Not here: which limits there are (with those who ask), used assertions (they are spent by the statement that issues).
  * Holds always: with Redis away a claim is refused, a limit goes on per process; nothing of Redis exists without `redis.url`.
  */
@@ -28,17 +30,30 @@ import { ReplayStore } from './replay-store.js';
       useFactory: ({ redis }: Config) => (redis.url ? new RedisConnection(redis.url) : undefined),
     },
     {
-      provide: ReplayStore,
+      provide: RedisContinuity,
       inject: [RedisConnection, Database, SettingStore, Clock],
+      useFactory: (redis: RedisConnection | undefined, database: Database, settings: SettingStore, clock: Clock) =>
+        redis && new RedisContinuity(redis, database, settings, clock),
+    },
+    {
+      provide: ReplayStore,
+      inject: [RedisConnection, RedisContinuity, Database, Clock],
       useFactory: (
         redis: RedisConnection | undefined,
+        continuity: RedisContinuity | undefined,
         database: Database,
-        settings: SettingStore,
         clock: Clock,
       ): ReplayStore =>
-        redis
-          ? new RedisReplayStore(redis, new RedisContinuity(redis, database, settings, clock), clock)
-          : new PostgresReplayStore(database, clock),
+        redis && continuity ? new RedisReplayStore(redis, continuity, clock) : new PostgresReplayStore(database, clock),
+    },
+    {
+      provide: SlotKeys,
+      inject: [RedisConnection, RedisContinuity, Config],
+      useFactory: (
+        redis: RedisConnection | undefined,
+        continuity: RedisContinuity | undefined,
+        { session }: Config,
+      ): SlotKeys => (redis && continuity ? new RedisSlotKeys(redis, continuity) : new DerivedSlotKeys(session.secret)),
     },
     {
       provide: Limits,
@@ -52,6 +67,6 @@ import { ReplayStore } from './replay-store.js';
       useFactory: (redis: RedisConnection | undefined) => new EphemeralHealth(redis),
     },
   ],
-  exports: [ReplayStore, Limits, EphemeralHealth],
+  exports: [ReplayStore, Limits, SlotKeys, EphemeralHealth],
 })
 export class EphemeralModule {}

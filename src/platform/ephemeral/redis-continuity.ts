@@ -11,6 +11,14 @@ interface KnownRun {
   changed_at: string | null;
 }
 
+/** One life of one Redis. */
+export interface RedisRun {
+  /** '' for a Redis that hides it. */
+  readonly runId: string;
+  /** When claims may last have been lost. */
+  readonly forgotAt: Date | undefined;
+}
+
 /**
  * Whether the Redis that answers now is the one that was asked before.
  *
@@ -18,7 +26,7 @@ interface KnownRun {
  * Postgres before anything is asked on it. The first Redis ever seen has forgotten nothing.
  */
 export class RedisContinuity {
-  #verified: { generation: number; runId: string; forgotAt: Date | undefined } | undefined;
+  #verified: (RedisRun & { readonly generation: number }) | undefined;
   #verifying: Promise<void> | undefined;
 
   constructor(
@@ -29,13 +37,13 @@ export class RedisContinuity {
   ) {}
 
   /**
-   * Waits until the present connection is verified.
+   * The run that the present connection leads to; waits until that is verified.
    *
    * @throws OAuthError `try-again` when Redis is away, DatabaseAway when Postgres is
    */
-  async forgotAt(): Promise<Date | undefined> {
+  async run(): Promise<RedisRun> {
     for (;;) {
-      if (this.#verified?.generation === this.redis.generation) return this.#verified.forgotAt;
+      if (this.#verified?.generation === this.redis.generation) return this.#verified;
       this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined));
       await this.#verifying;
     }

@@ -15,7 +15,7 @@ export class RedisReplayStore extends ReplayStore {
   }
 
   async claim(key: Buffer, expiresAt: Date): Promise<boolean> {
-    await this.continuity.forgotAt();
+    await this.continuity.run();
     const milliseconds = Math.max(1, expiresAt.getTime() - this.clock.now().getTime());
     const name = `${keyPrefix}replay:${key.toString('base64url')}`;
     try {
@@ -25,8 +25,8 @@ export class RedisReplayStore extends ReplayStore {
     }
   }
 
-  forgotAt(): Promise<Date | undefined> {
-    return this.continuity.forgotAt();
+  async forgotAt(): Promise<Date | undefined> {
+    return (await this.continuity.run()).forgotAt;
   }
 
   /** Redis expires its keys by itself. */

@@ -75,6 +75,7 @@ export class FirstLight0001 implements MigrationInterface {
         agent boolean not null default false,
         agent_description text not null default '',
         agent_confirmed boolean not null default false,
+        dpop_bound_access_tokens boolean not null default false,
         default_resource text,
         access_token_ttl_seconds integer,
         refresh_token_ttl_seconds integer,
@@ -106,6 +107,7 @@ export class FirstLight0001 implements MigrationInterface {
         display_name text not null default '',
         scopes jsonb not null default '[]',
         policy jsonb not null default '{}',
+        dpop_required boolean not null default false,
         access_token_ttl_seconds integer,
         created_at timestamptz not null,
         updated_at timestamptz not null
@@ -148,6 +150,7 @@ export class FirstLight0001 implements MigrationInterface {
         previous_hash bytea,
         spent_at timestamptz,
         sealed_answer bytea,
+        jkt text,
         created_at timestamptz not null,
         expires_at timestamptz not null,
         ends_at timestamptz not null
@@ -172,6 +175,7 @@ export class FirstLight0001 implements MigrationInterface {
         redirect_uri text not null,
         scopes text[] not null,
         code_challenge text not null,
+        dpop_jkt text,
         created_at timestamptz not null,
         expires_at timestamptz not null,
         spent_at timestamptz

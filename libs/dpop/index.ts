@@ -1,0 +1,3 @@
+export * from './proof-key.js';
+export * from './target-url.js';
+export * from './verify-proof.js';

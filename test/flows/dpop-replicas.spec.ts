@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestApp, type TestApp } from '../app.js';
+import { aConfidentialClient, type ClientFixture, type TokenResponse } from '../builders.js';
+import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
+import { startRedis, type TestRedis } from '../redis.js';
+
+const FORM = { grant_type: 'client_credentials' };
+const settings = { CLIENT_CREDENTIALS_ENABLED: 'true' };
+
+let redis: TestRedis;
+let one: TestApp;
+let two: TestApp;
+let key: ProofKey;
+let client: ClientFixture;
+beforeAll(async () => {
+  redis = await startRedis();
+  one = await startTestApp({ redisUrl: redis.url, settings });
+  two = await startTestApp({ beside: one, clock: one.clock, redisUrl: redis.url, settings });
+  key = await aKey();
+  client = await aConfidentialClient(one, { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' });
+});
+afterAll(async () => {
+  await two.close();
+  await one.close();
+  await redis.stop();
+});
+
+const proof = (claims: Record<string, unknown> = {}): Promise<string> => aProof(one, key, claims);
+const ask = (at: TestApp, sent?: string): Promise<TokenResponse> => askWith(at, sent, FORM, client);
+const outcome = ({ status, body }: TokenResponse) => [status, body.error ?? body.token_type];
+
+async function untilBack(): Promise<void> {
+  for (const at of [one, two]) {
+    await expect.poll(async () => (await ask(at, await proof())).status, { timeout: 5000 }).not.toBe(503);
+  }
+}
+
+describe('two replicas on one Postgres and one Redis', () => {
+  it('[D16] refuse on one a proof that was used on the other', async () => {
+    const sent = await proof();
+    expect(outcome(await ask(one, sent))).toEqual([200, 'DPoP']);
+    const again = await ask(two, sent);
+    expect([...outcome(again), again.body.error_description]).toEqual([400, 'invalid_dpop_proof', 'jti already used']);
+    const race = await proof();
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => ask(index % 2 ? one : two, race)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  it('[D12 D17] accept on one a nonce that the other gave, and write it nowhere', async () => {
+    const nonce = (await ask(one, await proof())).headers.get('dpop-nonce')!;
+    expect(nonce).toBe((await ask(two, await proof())).headers.get('dpop-nonce'));
+    expect(outcome(await ask(two, await proof({ nonce })))).toEqual([200, 'DPoP']);
+    one.clock.advance(60);
+    expect(outcome(await ask(one, await proof({ nonce })))).toEqual([200, 'DPoP']);
+    one.clock.advance(60);
+    expect(outcome(await ask(two, await proof({ nonce })))).toEqual([400, 'use_dpop_nonce']);
+  });
+
+  it('answer 503 in time to a proof while Redis is away or frozen, and go on without proofs', async () => {
+    const sent = await proof();
+    redis.freeze();
+    const began = performance.now();
+    const answer = await ask(one, sent);
+    expect([...outcome(answer), performance.now() - began < 1_500]).toEqual([503, 'temporarily_unavailable', true]);
+    expect(outcome(await ask(one))).toEqual([200, 'Bearer']);
+    redis.thaw();
+    await untilBack();
+  });
+
+  it('[D16] notice that Redis came back empty: used proofs stay refused, a fresh one needs a nonce given since', async () => {
+    const used = await proof();
+    const nonce = (await ask(one, used)).headers.get('dpop-nonce')!;
+    const usedWithNonce = await proof({ nonce });
+    expect(outcome(await ask(one, usedWithNonce))).toEqual([200, 'DPoP']);
+    await redis.restart();
+    await untilBack();
+    expect(outcome(await ask(one, used))).toEqual([400, 'use_dpop_nonce']);
+    expect(outcome(await ask(two, usedWithNonce))).toEqual([400, 'use_dpop_nonce']);
+    const fresh = await ask(one, await proof());
+    expect(outcome(fresh)).toEqual([400, 'use_dpop_nonce']);
+    const given = fresh.headers.get('dpop-nonce')!;
+    expect(given).not.toBe(nonce);
+    expect(outcome(await ask(one, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
+    expect(outcome(await ask(two, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
+    one.clock.advance(121);
+    expect(outcome(await ask(two, await proof()))).toEqual([200, 'DPoP']);
+  });
+});
+
+describe('one replica without Redis', () => {
+  it('[D16] forgets no proof when it starts again', async () => {
+    const first = await startTestApp({ settings });
+    const own = await aConfidentialClient(first, {
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      scope: 'a',
+    });
+    const sent = await aProof(first, key);
+    expect((await askWith(first, sent, FORM, own)).status).toBe(200);
+    const next = await startTestApp({ beside: first, clock: first.clock, settings });
+    expect((await askWith(next, sent, FORM, own)).body.error_description).toBe('jti already used');
+    const nonce = (await askWith(first, await aProof(first, key), FORM, own)).headers.get('dpop-nonce')!;
+    expect((await askWith(next, await aProof(first, key, { nonce }), FORM, own)).status).toBe(200);
+    await next.close();
+    await first.close();
+  });
+});

@@ -1,10 +1,17 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
+import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
 
 /** Every symptom this server has, by its slug, which is also its anchor on the error page. */
-export const symptoms = { ...clientSymptoms, ...tokenSymptoms, ...authorizationSymptoms, ...requestSymptoms } as const;
+export const symptoms = {
+  ...clientSymptoms,
+  ...tokenSymptoms,
+  ...exchangeSymptoms,
+  ...authorizationSymptoms,
+  ...requestSymptoms,
+} as const;
 
 export type SymptomSlug = keyof typeof symptoms;
 /** Distributes, so that an error of one symptom is an error of any. */

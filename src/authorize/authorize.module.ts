@@ -6,6 +6,7 @@ import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuthorizationFlow } from './authorization-flow.js';
 import { AuthorizeController } from './authorize.controller.js';
+import { ConsentLinks } from './consent-links.js';
 import { ConsentController } from './consent.controller.js';
 import { ConsentDecision } from './consent-decision.js';
 import { DecisionStore } from './decision.store.js';
@@ -22,6 +23,7 @@ import { SealedRequests } from './sealed-request.js';
 @Module({
   imports: [AccountsModule, ClientsModule, ResourcesModule, ConsentsModule, TokensModule],
   controllers: [AuthorizeController, ConsentController],
-  providers: [RequestReader, SealedRequests, AuthorizationFlow, ConsentDecision, DecisionStore],
+  providers: [RequestReader, SealedRequests, AuthorizationFlow, ConsentDecision, DecisionStore, ConsentLinks],
+  exports: [ConsentLinks],
 })
 export class AuthorizeModule {}

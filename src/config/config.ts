@@ -8,6 +8,7 @@ import {
   OAuthSettings,
   RateLimitSettings,
   SessionSettings,
+  TokenExchangeSettings,
 } from './protocol-settings.js';
 import {
   DataEncryptionSettings,
@@ -59,6 +60,9 @@ export class Config {
 
   @section('client_credentials', () => ClientCredentialsSettings, 'Tokens for a client itself.')
   readonly clientCredentials: ClientCredentialsSettings;
+
+  @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
+  readonly tokenExchange: TokenExchangeSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

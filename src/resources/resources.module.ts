@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { FrontingStore } from './fronting.store.js';
 import { ResourceEntity } from './resource.entity.js';
 import { ResourceRegistry } from './resource-registry.js';
 import { ResourceSeeds } from './resource-seeds.js';
@@ -15,7 +16,7 @@ import { Resources } from './resources.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ResourceEntity])],
-  providers: [ResourceStore, Resources, ResourceRegistry, ResourceSeeds],
+  providers: [ResourceStore, FrontingStore, Resources, ResourceRegistry, ResourceSeeds],
   exports: [Resources, ResourceRegistry],
 })
 export class ResourcesModule {}

@@ -10,6 +10,8 @@ import { ConsentLinks } from './consent-links.js';
 import { ConsentController } from './consent.controller.js';
 import { ConsentDecision } from './consent-decision.js';
 import { DecisionStore } from './decision.store.js';
+import { LinkedConsent } from './linked-consent.js';
+import { LinkedDecision } from './linked-decision.js';
 import { RequestReader } from './request-reader.js';
 import { SealedRequests } from './sealed-request.js';
 
@@ -23,7 +25,16 @@ import { SealedRequests } from './sealed-request.js';
 @Module({
   imports: [AccountsModule, ClientsModule, ResourcesModule, ConsentsModule, TokensModule],
   controllers: [AuthorizeController, ConsentController],
-  providers: [RequestReader, SealedRequests, AuthorizationFlow, ConsentDecision, DecisionStore, ConsentLinks],
+  providers: [
+    RequestReader,
+    SealedRequests,
+    AuthorizationFlow,
+    ConsentDecision,
+    DecisionStore,
+    ConsentLinks,
+    LinkedConsent,
+    LinkedDecision,
+  ],
   exports: [ConsentLinks],
 })
 export class AuthorizeModule {}

@@ -7,6 +7,8 @@ export interface ErrorOptions {
   /** For the operator only: what was expected, what was received. Never a secret, token or e-mail address. */
   readonly facts?: Readonly<Record<string, unknown>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** For the caller: further members of the body, such as `consent_url`. */
+  readonly members?: Readonly<Record<string, unknown>>;
   readonly cause?: unknown;
 }
 
@@ -22,6 +24,7 @@ export class OAuthError<S extends SymptomSlug = SymptomSlug> extends Error {
   readonly description: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly facts: Readonly<Record<string, unknown>>;
+  readonly members: Readonly<Record<string, unknown>>;
 
   constructor(
     readonly symptom: S,
@@ -36,6 +39,7 @@ export class OAuthError<S extends SymptomSlug = SymptomSlug> extends Error {
     this.description = toDescription(text);
     this.headers = { ...defaultHeaders(code), ...options.headers };
     this.facts = options.facts ?? {};
+    this.members = options.members ?? {};
   }
 }
 

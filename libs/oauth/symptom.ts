@@ -23,6 +23,7 @@ export const errorStatus = {
   use_dpop_nonce: 400,
   invalid_redirect_uri: 400,
   invalid_client_metadata: 400,
+  consent_required: 400,
   access_denied: 403,
   not_found: 404,
   slow_down: 429,

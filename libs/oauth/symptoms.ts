@@ -1,6 +1,7 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
+import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
 
@@ -9,6 +10,7 @@ export const symptoms = {
   ...clientSymptoms,
   ...tokenSymptoms,
   ...dpopSymptoms,
+  ...exchangeSymptoms,
   ...authorizationSymptoms,
   ...requestSymptoms,
 } as const;

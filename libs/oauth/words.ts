@@ -8,6 +8,12 @@ export const grantType = {
   jwtBearer: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
 } as const;
 
+/** Token type identifiers (RFC 8693 §3). */
+export const tokenType = {
+  accessToken: 'urn:ietf:params:oauth:token-type:access_token',
+  jwt: 'urn:ietf:params:oauth:token-type:jwt',
+} as const;
+
 export type GrantType = (typeof grantType)[keyof typeof grantType];
 
 export const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] as const;

@@ -15,7 +15,7 @@ const contextOf = (request: string | undefined): string => `login ${request ?? '
 /**
  * GET, POST /login.
  *
- * `request` is the sealed authorization request: carried through unread, bounded by the form's own limits. There is no
+ * `request` is the sealed authorization request, or the question of a consent link: carried through unread, bounded by the form's own limits. There is no
  * parameter that says where to go afterwards: it is our own consent page, or the account.
  */
 @PageController('login')

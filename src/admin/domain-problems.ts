@@ -10,6 +10,7 @@ import {
   ClientNotFound,
   ClientRevoked,
 } from '../clients/client-errors.js';
+import { FrontingCircle, FrontingExists, FrontingInvalid, FrontingNotFound } from '../resources/fronting-links.js';
 import { ResourceInvalid, ResourceNotFound, ResourceTaken } from '../resources/resource-registry.js';
 import { conflict, invalidRequest, notFound, Problem } from './problem.js';
 
@@ -23,6 +24,10 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ResourceNotFound, () => notFound('resource')],
   [ResourceInvalid, (message) => invalidRequest(message)],
   [ResourceTaken, (message) => conflict('resource_exists', message)],
+  [FrontingNotFound, () => notFound('fronting_link')],
+  [FrontingInvalid, (message) => invalidRequest(message)],
+  [FrontingExists, (message) => conflict('fronting_link_exists', message)],
+  [FrontingCircle, (message) => conflict('fronting_circle', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

@@ -150,7 +150,7 @@ export class ListResources extends UuidPageQuery {
 }
 
 export class DeleteResource {
-  /** Also what depends on the resource; nothing does yet. */
+  /** Also the fronting links from and to the resource. */
   @MayBeAbsent()
   @IsIn(['true', 'false'])
   cascade?: 'true' | 'false';

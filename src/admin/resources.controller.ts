@@ -1,9 +1,10 @@
 import { Body, Delete, Get, HttpCode, Param, Patch, Post } from '@nestjs/common';
-import { ResourceRegistry } from '../resources/resource-registry.js';
+import { ResourceFronted, ResourceRegistry } from '../resources/resource-registry.js';
+import { toFrontingView } from './fronting.dto.js';
 import { readPage, pageOf } from './list.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { UuidOf } from './path-id.js';
-import { notFound } from './problem.js';
+import { notFound, Problem } from './problem.js';
 import { QueryParameters } from './query-parameters.js';
 import {
   CreateResource,
@@ -52,7 +53,10 @@ export class ResourcesController {
 
   @Delete(':id')
   @HttpCode(204)
-  async delete(@ResourceId() id: string, @QueryParameters() _query: DeleteResource): Promise<void> {
-    await this.registry.remove(id);
+  async delete(@ResourceId() id: string, @QueryParameters() query: DeleteResource): Promise<void> {
+    await this.registry.remove(id, { cascade: query.cascade === 'true' }).catch((error: unknown) => {
+      if (!(error instanceof ResourceFronted)) throw error;
+      throw new Problem(409, 'resource_fronted', error.message, { dependents: error.dependents.map(toFrontingView) });
+    });
   }
 }

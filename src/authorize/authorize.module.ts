@@ -6,9 +6,12 @@ import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuthorizationFlow } from './authorization-flow.js';
 import { AuthorizeController } from './authorize.controller.js';
+import { ConsentLinks } from './consent-links.js';
 import { ConsentController } from './consent.controller.js';
 import { ConsentDecision } from './consent-decision.js';
 import { DecisionStore } from './decision.store.js';
+import { LinkedConsent } from './linked-consent.js';
+import { LinkedDecision } from './linked-decision.js';
 import { RequestReader } from './request-reader.js';
 import { SealedRequests } from './sealed-request.js';
 
@@ -22,6 +25,16 @@ import { SealedRequests } from './sealed-request.js';
 @Module({
   imports: [AccountsModule, ClientsModule, ResourcesModule, ConsentsModule, TokensModule],
   controllers: [AuthorizeController, ConsentController],
-  providers: [RequestReader, SealedRequests, AuthorizationFlow, ConsentDecision, DecisionStore],
+  providers: [
+    RequestReader,
+    SealedRequests,
+    AuthorizationFlow,
+    ConsentDecision,
+    DecisionStore,
+    ConsentLinks,
+    LinkedConsent,
+    LinkedDecision,
+  ],
+  exports: [ConsentLinks],
 })
 export class AuthorizeModule {}

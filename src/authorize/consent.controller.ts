@@ -12,7 +12,8 @@ import { resourceLabel } from '../resources/resource.js';
 import { AuthorizationFlow } from './authorization-flow.js';
 import { promptsOf, type AuthorizationRequest } from './authorization-request.js';
 import { ConsentDecision } from './consent-decision.js';
-import { consentPage } from './consent.page.js';
+import { consentPage, tickedScopes } from './consent.page.js';
+import { LinkedConsent } from './linked-consent.js';
 import type { OpenedRequest } from './sealed-request.js';
 
 const AuditDenials = auditRefusals(() => 'authorize.denied');
@@ -22,6 +23,7 @@ export class ConsentController {
   constructor(
     private readonly flow: AuthorizationFlow,
     private readonly decision: ConsentDecision,
+    private readonly linked: LinkedConsent,
     private readonly sessions: BrowserSessions,
     private readonly csrf: Csrf,
     private readonly pages: Pages,
@@ -32,6 +34,8 @@ export class ConsentController {
   @UseInterceptors(AuditDenials)
   async ask(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
     const sealed = required(query, 'request');
+    const question = this.linked.questionOf(sealed);
+    if (question) return this.linked.ask(req, res, sealed, question);
     const opened = this.flow.open(req, sealed);
     const session = await this.#sessionFor(req, opened);
     if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
@@ -47,6 +51,8 @@ export class ConsentController {
   @UseInterceptors(AuditDenials)
   async decide(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
     const sealed = required(form, 'request');
+    const question = this.linked.questionOf(sealed);
+    if (question) return this.linked.decide(req, res, form, question);
     const opened = this.flow.open(req, sealed);
     const session = await this.#sessionFor(req, opened);
     if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
@@ -95,8 +101,3 @@ export class ConsentController {
     };
   }
 }
-
-const BOX = 'scope:';
-
-const tickedScopes = (form: Form): string[] =>
-  [...form.keys()].filter((name) => name.startsWith(BOX)).map((name) => name.slice(BOX.length));

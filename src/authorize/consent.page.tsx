@@ -1,4 +1,5 @@
 import type { JSX } from 'preact';
+import type { Form } from '#libs/oauth';
 import type { Brand, Page } from '../platform/http/page.js';
 import { Button, Card, Notice, PostForm } from '../platform/http/page-elements.js';
 
@@ -22,8 +23,8 @@ export interface ConsentPageProps {
   };
   readonly user: { readonly email?: string; readonly name: string };
   readonly resource: { readonly name: string; readonly uri: string };
-  /** `host` comes from a URI parser, so that `user@host` cannot disguise the real destination. */
-  readonly redirect: { readonly host: string; readonly kind: 'https' | 'loopback' | 'private-use' };
+  /** Absent: the person came by a link and stays here. `host` comes from a URI parser, so that `user@host` cannot disguise the real destination. */
+  readonly redirect?: { readonly host: string; readonly kind: 'https' | 'loopback' | 'private-use' };
   readonly scopes: readonly ConsentScope[];
   readonly csrf: string;
   readonly request: string;
@@ -35,6 +36,8 @@ export interface ConsentPageProps {
   /** Where "not you?" is posted. */
   readonly logoutAction?: string;
 }
+
+const BOX = 'scope:';
 
 /** Who asks, for what, and where the person will be sent: nothing is decided by a name that the asker chose. MCP A15, A21, A22. */
 export function consentPage(props: ConsentPageProps): Page {
@@ -61,7 +64,7 @@ export function consentPage(props: ConsentPageProps): Page {
               behalf.
             </p>
           )}
-          <Destination {...props} />
+          {props.redirect && <Destination redirect={props.redirect} />}
           <div class="actions">
             <Button name="decision" value="deny">
               Deny
@@ -114,7 +117,7 @@ function ScopeChoices({ scopes }: { scopes: readonly ConsentScope[] }): JSX.Elem
         {scopes.map(({ name, description, ticked, already }) => (
           <li key={name}>
             <label>
-              <input type="checkbox" name={`scope:${name}`} value="on" checked={ticked} />
+              <input type="checkbox" name={`${BOX}${name}`} value="on" checked={ticked} />
               <span>
                 <span>{description || name}</span>
                 <span class="quiet">
@@ -136,7 +139,7 @@ const destinations = {
   'private-use': 'An application on this device opens. Go on only if you just started it yourself.',
 } as const;
 
-function Destination({ redirect }: ConsentPageProps): JSX.Element {
+function Destination({ redirect }: { redirect: NonNullable<ConsentPageProps['redirect']> }): JSX.Element {
   return (
     <div class={redirect.kind === 'https' ? 'notice' : 'notice care'}>
       <p class="small">You will be sent to</p>
@@ -156,3 +159,7 @@ function SignedInAs({ brand, user, request, logoutCsrf, logoutAction = '/logout'
     </PostForm>
   );
 }
+
+/** The scopes whose boxes were ticked when the form was sent. */
+export const tickedScopes = (form: Form): string[] =>
+  [...form.keys()].filter((name) => name.startsWith(BOX)).map((name) => name.slice(BOX.length));

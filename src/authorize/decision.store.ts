@@ -19,7 +19,11 @@ export class DecisionStore {
    *
    * @throws OAuthError `temporarily_unavailable` when something changed meanwhile
    */
-  decide<T>(request: AuthorizationRequest, user: User, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  decide<T>(
+    request: Pick<AuthorizationRequest, 'client' | 'policyEpoch'>,
+    user: User,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<T> {
     const { client, policyEpoch } = request;
     return this.database.transaction(async (tx) => {
       const version =

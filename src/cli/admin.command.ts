@@ -3,6 +3,7 @@ import { addAuditCommands } from './audit.command.js';
 import { addClientCommands } from './client.command.js';
 import { withConnectionFlags } from './connection.js';
 import { addDcrCommands } from './dcr.command.js';
+import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
 import { addKeyCommands } from './key.command.js';
@@ -35,6 +36,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   const run = runOn(terminal);
   addClientCommands(admin, run);
   addResourceCommands(admin, run);
+  addFrontingCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);
   addIssuanceCommands(admin, run);

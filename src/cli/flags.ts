@@ -75,6 +75,32 @@ export function scopesFile(path: string): unknown[] {
   return content as unknown[];
 }
 
+/**
+ * `source=target+target2,source2=target3`, or JSON, which can spell every name. `source:target` is understood where one colon leaves
+ * no doubt.
+ */
+export function scopeMap(value: string): Record<string, string[]> {
+  if (value.trim().startsWith('{')) return scopeMapJson(value);
+  const entries = list(value).map((entry): [string, string[]] => {
+    const separator = entry.includes('=') ? '=' : ':';
+    const [source = '', targets = '', ...more] = entry.split(separator).map(trimmed);
+    if (source === '' || targets === '' || more.length > 0)
+      throw new InvalidArgumentError("an entry is 'source=target+target2'; names with = or + need JSON.");
+    return [source, targets.split('+').map(trimmed).filter(isFilled)];
+  });
+  const map = new Map<string, string[]>();
+  for (const [source, targets] of entries) map.set(source, [...(map.get(source) ?? []), ...targets]);
+  return Object.fromEntries(map);
+}
+
+function scopeMapJson(value: string): Record<string, string[]> {
+  try {
+    return JSON.parse(value) as Record<string, string[]>;
+  } catch (error) {
+    throw new InvalidArgumentError(`it is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** The flags of every list that comes in pages. */
 export function paged(command: Command, limit = 100): Command {
   return command

@@ -91,9 +91,10 @@ function addWriting(resource: Command, run: Run): void {
     .command('delete')
     .description('delete a resource; nobody gets tokens for it any more')
     .requiredOption('--id <id>')
+    .option('--cascade', 'also the fronting links from and to it')
     .action(
-      run<IdFlags>(async (flags, { api, output }) => {
-        await api.delete(at(flags));
+      run<IdFlags & { cascade?: boolean }>(async (flags, { api, output }) => {
+        await api.delete(at(flags), { cascade: flags.cascade ? 'true' : undefined });
         output.done(`resource ${flags.id} is deleted`, { deleted: flags.id });
       }),
     );

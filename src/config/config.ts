@@ -9,6 +9,7 @@ import {
   OAuthSettings,
   RateLimitSettings,
   SessionSettings,
+  TokenExchangeSettings,
 } from './protocol-settings.js';
 import {
   DataEncryptionSettings,
@@ -63,6 +64,9 @@ export class Config {
 
   @section('dpop', () => DpopSettings, 'Tokens that are bound to a key of the client (RFC 9449).')
   readonly dpop: DpopSettings;
+
+  @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
+  readonly tokenExchange: TokenExchangeSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

@@ -254,3 +254,28 @@ export class DpopSettings {
   })
   readonly requireNonce: boolean;
 }
+
+export class TokenExchangeSettings {
+  @boolean('enabled', {
+    default: false,
+    about: 'Whether a confidential client may exchange a token for one of another resource (RFC 8693).',
+  })
+  readonly enabled: boolean;
+
+  @duration('token_expiry', {
+    default: '1h',
+    min: '1s',
+    max: '24h',
+    about: 'Lifetime of such a token, where neither client nor resource has its own; never beyond the token exchanged.',
+  })
+  readonly tokenExpirySeconds: number;
+
+  @boolean('allow_self_exchange', {
+    default: false,
+    about: 'Whether a client may narrow its own token, for the same audience, by naming no resource.',
+  })
+  readonly allowSelfExchange: boolean;
+
+  @integer('max_chain_depth', { default: 5, min: 1, max: 10, about: 'How many actors a token may tell of.' })
+  readonly maxChainDepth: number;
+}

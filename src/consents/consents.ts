@@ -12,7 +12,8 @@ export interface Decision {
   readonly userId: string;
   readonly clientId: string;
   readonly resourceId: string;
-  readonly redirectUri: string;
+  /** Absent: given outside a code flow; codes under it ask once more (W17). */
+  readonly redirectUri?: string;
   readonly ticked: readonly string[];
   readonly unticked: readonly string[];
 }
@@ -40,7 +41,9 @@ export class Consents {
       ...place,
       id: uuid7(now),
       scopes: [...new Set([...kept, ...ticked])],
-      redirectUris: [...new Set([...(former?.redirectUris ?? []), redirectUri])],
+      redirectUris: [
+        ...new Set([...(former?.redirectUris ?? []), ...(redirectUri === undefined ? [] : [redirectUri])]),
+      ],
       createdAt: now,
     };
     await this.store.replace(tx, former, consent);

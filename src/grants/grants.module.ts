@@ -1,8 +1,12 @@
 import { Module } from '@nestjs/common';
+import { AuthorizeModule } from '../authorize/authorize.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { DpopModule } from '../dpop/dpop.module.js';
+import { ConsentsModule } from '../consents/consents.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { ConsentGate } from './consent-gate.js';
+import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
 import { TokenController } from './token.controller.js';
@@ -13,12 +17,14 @@ import { TokenEndpoint } from './token-endpoint.js';
  * Owns: the phases of the endpoint, and one file per grant type. Not here: issuing and spending (tokens/), who the client is (clients/).
  * Holds always: a grant only reads; every shared check is the endpoint's, so that no grant can forget it; a refused request has
  * spent nothing.
- * RFC 6749 §4, §6 · RFC 7636 · RFC 8707 · RFC 9449 §5.
+ * RFC 6749 §4, §6 · RFC 8693 · RFC 7636 · RFC 8707 · RFC 9449 §5.
  */
 @Module({
-  imports: [ClientsModule, DpopModule, TokensModule, ResourcesModule],
+  imports: [AuthorizeModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
   controllers: [TokenController],
   providers: [
+    ExchangeTokens,
+    ConsentGate,
     ...GRANTS,
     { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },
     TokenEndpoint,

@@ -1,6 +1,6 @@
 import { All, Header, HttpCode, Post, Req, UseInterceptors } from '@nestjs/common';
 import type { Request } from 'express';
-import type { Form } from '#libs/oauth';
+import { grantType, type Form } from '#libs/oauth';
 import { auditRefusals } from '../audit/audit-refusals.js';
 import { FormBody, formOf } from '../platform/http/body.js';
 import { ProtocolController } from '../platform/http/listeners.js';
@@ -8,8 +8,13 @@ import { postOnly } from '../platform/http/post-only.js';
 import type { TokenAnswer } from '../tokens/authorization.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
+const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
+  [grantType.refreshToken, 'token.refresh_denied'],
+  [grantType.tokenExchange, 'token.exchange_denied'],
+]);
+
 const refusedAction = (req: Request): string =>
-  formOf(req)?.get('grant_type') === 'refresh_token' ? 'token.refresh_denied' : 'token.issue_denied';
+  REFUSED_ACTIONS.get(formOf(req)?.get('grant_type')) ?? 'token.issue_denied';
 
 @ProtocolController('oauth/token')
 export class TokenController {

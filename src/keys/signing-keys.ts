@@ -65,8 +65,12 @@ export class SigningKeys implements OnModuleInit {
     return { jwt: await signJwt(key, header.typ, claims), kid: key.kid };
   }
 
-  /** The claims of a live token of this server; undefined for a bad signature, an unknown or revoked key, another `typ`, or past `exp`. */
-  async verifyOwn(jwt: string, typ: string): Promise<JWTPayload | undefined> {
+  /**
+   * The claims of a live token of this server; undefined for a bad signature, an unknown or revoked key, another `typ`, or past `exp`.
+   *
+   * @param clockToleranceSeconds how long past `exp` the claims are still told, for who judges the end by what is stored
+   */
+  async verifyOwn(jwt: string, typ: string, clockToleranceSeconds = 0): Promise<JWTPayload | undefined> {
     await this.refresh();
     try {
       const { issuer } = this.config.server;
@@ -75,6 +79,7 @@ export class SigningKeys implements OnModuleInit {
         issuer,
         algorithms: signingAlgs,
         now: this.clock.now(),
+        clockToleranceSeconds,
       });
       return payload;
     } catch (error) {

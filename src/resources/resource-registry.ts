@@ -6,6 +6,8 @@ import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { bumpPolicyEpoch } from '../platform/postgres/policy-epoch.js';
 import { uuid7 } from '../platform/uuid7.js';
+import { linkName, type FrontingLink } from './fronting-link.js';
+import { FrontingStore } from './fronting.store.js';
 import type { Resource, ResourcePolicy, ResourceScope } from './resource.js';
 import { ResourceStore } from './resource.store.js';
 
@@ -28,6 +30,12 @@ export type ResourceChange = {
 
 export class ResourceNotFound extends Error {}
 export class ResourceInvalid extends Error {}
+/** Fronting links lead from or to it. */
+export class ResourceFronted extends Error {
+  constructor(readonly dependents: readonly FrontingLink[]) {
+    super('fronting links depend on this resource');
+  }
+}
 /** Another resource has this slug or URI already. */
 export class ResourceTaken extends Error {
   constructor(readonly member: 'slug' | 'uri') {
@@ -48,6 +56,7 @@ const MAX_SCOPES = 100;
 export class ResourceRegistry {
   constructor(
     private readonly store: ResourceStore,
+    private readonly fronting: FrontingStore,
     private readonly audit: AuditLog,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -109,13 +118,24 @@ export class ResourceRegistry {
     });
   }
 
-  /** @throws ResourceNotFound */
-  async remove(id: string): Promise<void> {
+  /**
+   * @param cascade also the links that lead from or to it
+   * @throws ResourceNotFound, ResourceFronted
+   */
+  async remove(id: string, { cascade = false }: { cascade?: boolean } = {}): Promise<void> {
     await this.store.transaction(async (tx) => {
+      await this.fronting.lock(tx);
       const known = await this.store.lock(tx, id);
-      if (!known || !(await this.store.remove(tx, id))) throw new ResourceNotFound();
+      if (!known) throw new ResourceNotFound();
+      const links = (await this.fronting.all(tx)).filter(({ sourceId, targetId }) => [sourceId, targetId].includes(id));
+      if (links.length > 0 && !cascade) throw new ResourceFronted(links);
+      for (const link of links) await this.fronting.remove(tx, link);
+      if (!(await this.store.remove(tx, id))) throw new ResourceNotFound();
       await bumpPolicyEpoch(tx);
-      await this.audit.record(tx, { action: 'resource.deleted', detail: { id, slug: known.slug } });
+      await this.audit.record(tx, {
+        action: 'resource.deleted',
+        detail: { id, slug: known.slug, links: links.map(linkName) },
+      });
     });
   }
 

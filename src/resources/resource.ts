@@ -1,4 +1,5 @@
 import { isNearMiss, normalResource } from '#libs/oauth';
+import type { FrontingLink } from './fronting-link.js';
 
 /** One permission of a resource. `name` is never parsed. */
 export interface ResourceScope {
@@ -49,11 +50,14 @@ export class ResourceSnapshot {
   readonly #byUri = new Map<string, Resource>();
   readonly #bySlug = new Map<string, Resource>();
   readonly #byId = new Map<string, Resource>();
+  readonly #links = new Map<string, FrontingLink>();
 
   constructor(
     readonly epoch: number,
     readonly all: readonly Resource[],
+    links: readonly FrontingLink[] = [],
   ) {
+    for (const link of links) this.#links.set(`${link.sourceId} ${link.targetId}`, link);
     for (const resource of all) {
       this.#bySlug.set(resource.slug, resource);
       this.#byId.set(resource.id, resource);
@@ -74,6 +78,11 @@ export class ResourceSnapshot {
 
   byId(id: string): Resource | undefined {
     return this.#byId.get(id);
+  }
+
+  /** What leads from a token of one resource to a token of the other, if a link does. */
+  link(sourceId: string, targetId: string): FrontingLink | undefined {
+    return this.#links.get(`${sourceId} ${targetId}`);
   }
 
   /** The resource whose URI `uri` only just misses (W51). */

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
+import { FrontingStore } from './fronting.store.js';
 import { isMint, ResourceSnapshot, type MintResource } from './resource.js';
 import { ResourceStore } from './resource.store.js';
 
@@ -11,7 +12,10 @@ import { ResourceStore } from './resource.store.js';
 export class Resources implements OnModuleInit {
   #known = new ResourceSnapshot(0, []);
 
-  constructor(private readonly store: ResourceStore) {}
+  constructor(
+    private readonly store: ResourceStore,
+    private readonly links: FrontingStore,
+  ) {}
 
   async onModuleInit(): Promise<void> {
     await this.current();
@@ -20,7 +24,10 @@ export class Resources implements OnModuleInit {
   /** All resources as of now. @throws DatabaseAway */
   async current(): Promise<ResourceSnapshot> {
     const epoch = await this.store.epoch();
-    if (epoch !== this.#known.epoch) this.#known = new ResourceSnapshot(epoch, await this.store.all());
+    if (epoch !== this.#known.epoch) {
+      const [all, links] = await Promise.all([this.store.all(), this.links.all()]);
+      this.#known = new ResourceSnapshot(epoch, all, links);
+    }
     return this.#known;
   }
 

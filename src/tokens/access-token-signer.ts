@@ -21,11 +21,13 @@ export class AccessTokenSigner {
   ) {}
 
   async sign(authorization: Authorization, now: Date): Promise<SignedToken> {
-    const { client, person, resource, scopes, spends, jkt } = authorization;
+    const { client, person, resource, scopes, spends, derivation, jkt } = authorization;
     const issuedAt = Math.floor(now.getTime() / 1000);
-    const expiresAt = issuedAt + this.#ttlSeconds(authorization);
+    const ownEnd = issuedAt + this.#ttlSeconds(authorization);
+    const expiresAt = derivation ? Math.min(ownEnd, Math.floor(derivation.expiresAt.getTime() / 1000)) : ownEnd;
     const jti = uuid7(now);
-    const subject = person?.id ?? client.id;
+    const subject = derivation?.subject ?? person?.id ?? client.id;
+    const { act, agentChain = [] } = derivation?.chain ?? {};
     const audience = resource?.uri ?? this.config.server.issuer;
     const agentId = client.agentConfirmed ? client.id : undefined;
     const claims = {
@@ -37,8 +39,11 @@ export class AccessTokenSigner {
       jti,
       client_id: client.id,
       scope: formatScope(scopes),
+      ...(act ? { act } : {}),
       ...(agentId ? { agent_id: agentId } : {}),
       ...(jkt ? { cnf: { jkt } } : {}),
+      ...(agentChain.length > 0 ? { agent_chain: agentChain } : {}),
+      ...(derivation?.via ? { via: derivation.via } : {}),
     };
     const { jwt, kid } = await this.keys.sign({ typ: jwtType.accessToken }, claims);
     const issuance: IssuanceRow = {
@@ -51,11 +56,14 @@ export class AccessTokenSigner {
       audience,
       scopes,
       kid,
-      familyId: spends?.familyId ?? null,
+      familyId: spends?.familyId ?? derivation?.familyId ?? null,
       consentId: person?.consentId ?? null,
-      consentClientId: person ? client.id : null,
+      consentClientId: person ? (derivation?.originClientId ?? client.id) : null,
+      parentJti: derivation?.parentJti ?? null,
+      ancestors: derivation?.ancestors ?? [],
       agentId: agentId ?? null,
       dpopJkt: jkt ?? null,
+      agentChain,
       issuedAt: new Date(issuedAt * 1000),
       expiresAt: new Date(expiresAt * 1000),
     };
@@ -63,9 +71,10 @@ export class AccessTokenSigner {
   }
 
   /** The resource's and the client's own limits, where set; the shorter wins (W53). */
-  #ttlSeconds({ client, resource, person }: Authorization): number {
+  #ttlSeconds({ client, resource, person, derivation }: Authorization): number {
     const own = [client.accessTokenTtlSeconds, resource?.accessTokenTtlSeconds].filter((ttl) => ttl !== undefined);
     if (own.length > 0) return Math.min(...own);
+    if (derivation) return this.config.tokenExchange.tokenExpirySeconds;
     return person ? this.config.dcr.defaultTokenExpirySeconds : this.config.clientCredentials.tokenExpirySeconds;
   }
 }

@@ -9,15 +9,48 @@ export interface Authorization {
   readonly grantType: string;
   readonly client: Client;
   /** The person on whose behalf, and the consent that allows it; absent when the token is about the client itself. */
-  readonly person?: { readonly id: string; readonly version: number; readonly consentId: string };
+  readonly person?: { readonly id: string; readonly version: number; readonly consentId?: string };
   /** Absent: no resource was named, and the token is for nobody but this server. */
   readonly resource?: MintResource;
   readonly policyEpoch: number;
   readonly scopes: readonly string[];
   /** The key that the token is bound to: that of the request's proof, put here by the endpoint (RFC 9449 §6). */
   readonly jkt?: string;
+  /** Present: the token is made from another (RFC 8693), and stands on it. */
+  readonly derivation?: Derivation;
   /** Absent: nothing is spent, and the rows may share a commit with their neighbours (S1). */
   readonly spends?: SpentCode | SpentRefreshToken;
+}
+
+/** What a token has from the one it was exchanged for. */
+export interface Derivation {
+  readonly parentJti: string;
+  /** The parent, after all that the parent stands on. */
+  readonly ancestors: readonly string[];
+  readonly familyId: string | null;
+  /** Where the chain began: the client that the person allowed, or the machine. */
+  readonly originClientId: string;
+  readonly subjectClientId: string;
+  readonly subject: string;
+  /** When the parent ends; nothing made of it lives longer. */
+  readonly expiresAt: Date;
+  readonly kind: 'self' | 'direct' | 'fronted';
+  readonly chain: ActorChain;
+  /** The fronting link it came over, as `source>target`. */
+  readonly via?: string;
+}
+
+/** Who acts for the subject (RFC 8693 §4.1), outermost the one who acts now. Members that we do not know pass through unchanged. */
+export interface Actor {
+  readonly sub: string;
+  readonly act?: Actor;
+  readonly [member: string]: unknown;
+}
+
+export interface ActorChain {
+  readonly act?: Actor;
+  /** Ids of clients, the first one first; empty while nobody but the first acts. */
+  readonly agentChain: readonly string[];
 }
 
 export interface SpentCode {
@@ -54,6 +87,8 @@ export interface TokenAnswer {
   readonly expires_in: number;
   readonly scope: string;
   readonly refresh_token?: string;
+  /** RFC 8693 §2.2.1 */
+  readonly issued_token_type?: string;
 }
 
 /** An answer that was given before and is given again (W13). */

@@ -2,25 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { formatScope } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Client } from '../clients/client.js';
-import { SigningKeys } from '../keys/signing-keys.js';
 import { Clock } from '../platform/clock/clock.js';
-import { isUuid } from '../platform/uuid7.js';
 import { Resources } from '../resources/resources.js';
-import { IntrospectionStore, type IssuanceState } from './introspection.store.js';
+import { AccessTokenReader, type IssuanceState, type TokenEnd } from './access-token-reader.js';
 import { RefreshTokens } from './refresh-tokens.js';
 
 /** RFC 7662 §2.2. Whatever the reason, an inactive token is exactly `{"active":false}`. */
 export type Introspection = { active: false } | ({ active: true } & Record<string, unknown>);
 
-type Claims = { jti: string; aud: string[] } & Record<string, unknown>;
-
 /** Tells those who are entitled to know whether a token is active, and what it says (W19). */
 @Injectable()
 export class Introspector {
   constructor(
-    private readonly store: IntrospectionStore,
+    private readonly accessTokens: AccessTokenReader,
     private readonly refreshTokens: RefreshTokens,
-    private readonly keys: SigningKeys,
     private readonly resources: Resources,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -31,15 +26,14 @@ export class Introspector {
   }
 
   async #accessToken(token: string, caller: Client): Promise<Introspection> {
-    const claims = toClaims(await this.keys.verifyOwn(token, 'at+jwt'));
-    const state = claims && (await this.store.read(claims.jti));
-    if (!claims || !state) return this.#inactive('invalid_token', caller);
+    const read = await this.accessTokens.read(token);
+    if (!read) return this.#inactive('invalid_token', caller);
+    const { claims, state, ended } = read;
     if (!(await this.#entitled(caller, state)))
       return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
-    const refusal = this.#refusal(state);
-    if (refusal) return this.#inactive(refusal, caller, state.jti);
-    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act } = claims;
-    const agent = state.agentId === null ? {} : { agent_id: state.agentId, agent_chain: state.agentChain };
+    if (ended) return this.#inactive(reasonOf(ended, state), caller, state.jti);
+    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act, via } = claims;
+    const chain = state.agentId !== null || state.agentChain.length > 0 ? state.agentChain : undefined;
     const members = {
       scope,
       client_id,
@@ -53,17 +47,11 @@ export class Introspector {
       jti,
       cnf,
       act,
-      ...agent,
+      agent_id: state.agentId ?? undefined,
+      agent_chain: chain,
+      via,
     };
     return { active: true, ...members };
-  }
-
-  #refusal(state: IssuanceState): string | undefined {
-    if (state.expiresAt <= this.clock.now()) return 'token_expired';
-    if (state.revoked !== null) return `${state.revoked}_revoked`;
-    if (!state.clientActive) return 'issuing_client_inactive';
-    if (!state.subjectActive) return 'subject_inactive';
-    return undefined;
   }
 
   /** The client that the token was issued to, and those who act as the resource it is for. */
@@ -106,8 +94,10 @@ export class Introspector {
   }
 }
 
-function toClaims(payload: Record<string, unknown> | undefined): Claims | undefined {
-  if (!payload || typeof payload.jti !== 'string' || !isUuid(payload.jti) || !Array.isArray(payload.aud))
-    return undefined;
-  return payload as Claims;
-}
+const reasonOf = (ended: TokenEnd, state: IssuanceState): string =>
+  ({
+    expired: 'token_expired',
+    revoked: `${state.revoked ?? 'token'}_revoked`,
+    client_inactive: 'issuing_client_inactive',
+    subject_inactive: 'subject_inactive',
+  })[ended];

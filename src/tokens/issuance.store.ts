@@ -24,7 +24,7 @@ export interface Issuance {
   dpopJkt: string | null;
   issuedAt: Date;
   expiresAt: Date;
-  /** When the token, its family, consent or key was revoked. */
+  /** When the token, one it was made from, its family, consent or key was revoked. */
   revokedAt: Date | null;
 }
 
@@ -51,7 +51,8 @@ const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId",
   i.consent_client_id as "consentClientId", i.parent_jti as "parentJti", i.agent_id as "agentId", i.agent_chain as "agentChain",
   i.dpop_jkt as "dpopJkt", i.issued_at as "issuedAt", i.expires_at as "expiresAt",
   (select min(r.at) from revocations r where (r.kind, r.id) in
-     (('jti', i.jti::text), ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid))) as "revokedAt"`;
+     (select 'jti', unnest(i.jti || i.ancestors)::text union all
+      values ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid))) as "revokedAt"`;
 const FAMILY = `f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.scopes,
   f.created_at as "createdAt", least(f.expires_at, f.ends_at) as "expiresAt",
   (select min(r.at) from revocations r where (r.kind, r.id) in (('family', f.id::text), ('consent', f.consent_id::text))) as "revokedAt"`;

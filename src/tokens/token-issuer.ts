@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { formatScope } from '#libs/oauth';
+import { formatScope, tokenType } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
@@ -32,10 +32,39 @@ export class TokenIssuer {
       expires_in: (issuance.expiresAt.getTime() - issuance.issuedAt.getTime()) / 1000,
       scope: formatScope(authorization.scopes),
     };
+    if (authorization.derivation) {
+      return this.#exchange(authorization, { ...answer, issued_token_type: tokenType.accessToken }, issuance);
+    }
     if (!spends) return this.#mint(authorization, answer, issuance);
     return spends.kind === 'code'
       ? this.#startFamily(authorization, spends, answer, issuance, now)
       : this.#rotate(authorization, spends, answer, issuance, now);
+  }
+
+  /** As `#mint`; its fact tells of both tokens and of everybody in between. */
+  async #exchange(
+    authorization: Authorization,
+    answer: TokenAnswer,
+    issuance: IssuanceRow,
+  ): Promise<TokenAnswer | undefined> {
+    const { client, person, resource, scopes, derivation } = authorization;
+    const detail = {
+      jti: issuance.jti,
+      sub: issuance.subject,
+      subject_client: derivation?.subjectClientId,
+      actor_client: client.id,
+      type: 'mint_dispatch',
+      scopes,
+      resource: resource?.slug,
+      chain_kind: derivation?.kind,
+      via_link: derivation?.via,
+      act: derivation?.chain.act,
+      parent: derivation?.parentJti,
+      consent: person?.consentId,
+    };
+    const fact = { action: 'token.exchanged', actorId: person?.id, clientId: client.id, detail };
+    const stored = await this.store.insertIssuance(decidedOn(authorization), issuance, this.audit.rows(fact));
+    return stored ? answer : undefined;
   }
 
   /** Nothing is spent: the rows go with those of other requests, in one insert and one commit (S1, S2). */

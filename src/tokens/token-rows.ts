@@ -68,17 +68,21 @@ export interface IssuanceRow {
   familyId: string | null;
   consentId: string | null;
   consentClientId: string | null;
+  parentJti: string | null;
+  ancestors: readonly string[];
   agentId: string | null;
   dpopJkt: string | null;
+  agentChain: readonly string[];
   issuedAt: Date;
   expiresAt: Date;
 }
 
 const COLUMNS = `jti, grant_type, client_id, subject, user_id, resource_id, audience, scopes, kid, family_id, consent_id,
-  consent_client_id, agent_id, dpop_jkt, issued_at, expires_at`;
+  consent_client_id, parent_jti, ancestors, agent_id, agent_chain, dpop_jkt, issued_at, expires_at`;
 
 const RECORD = `jti uuid, grant_type text, client_id text, subject text, user_id uuid, resource_id uuid, audience text, scopes text[],
-  kid text, family_id uuid, consent_id uuid, consent_client_id text, agent_id text, dpop_jkt text, issued_at timestamptz, expires_at timestamptz`;
+  kid text, family_id uuid, consent_id uuid, consent_client_id text, parent_jti uuid, ancestors uuid[],
+  agent_id text, agent_chain text[], dpop_jkt text, issued_at timestamptz, expires_at timestamptz`;
 
 /** The insert of one issuance from its JSON, for a statement that also spends what it was issued for. */
 export const INSERT_ISSUANCE = (parameter: string): string =>
@@ -114,8 +118,11 @@ export const issuanceJson = (row: IssuanceRow): Record<string, unknown> => ({
   family_id: row.familyId,
   consent_id: row.consentId,
   consent_client_id: row.consentClientId,
+  parent_jti: row.parentJti,
+  ancestors: row.ancestors,
   agent_id: row.agentId,
   dpop_jkt: row.dpopJkt,
+  agent_chain: row.agentChain,
   issued_at: row.issuedAt,
   expires_at: row.expiresAt,
 });

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
+import { AccessTokenReader } from './access-token-reader.js';
 import { AuthorizationCodes } from './authorization-codes.js';
 import { ClientRevocation } from './client-revocation.js';
 import { IntrospectionController } from './introspection.controller.js';
@@ -35,10 +36,11 @@ import { TokenStore } from './token.store.js';
     TokenRevoker,
     ClientRevocation,
     IntrospectionStore,
+    AccessTokenReader,
     Introspector,
     IssuanceStore,
     Issuances,
   ],
-  exports: [AuthorizationCodes, RefreshTokens, TokenIssuer, Issuances],
+  exports: [AccessTokenReader, AuthorizationCodes, RefreshTokens, TokenIssuer, Issuances],
 })
 export class TokensModule {}

@@ -11,7 +11,7 @@
  * cover nothing. The outcome is docs/reference/conformance.md, rewritten by `npx vitest run test/conformance -u`.
  *
  * Ids: A, R: MCP Authorization 2026-07-28, server and resource server · B: RFC 9700 · M: Client ID Metadata Documents -02 ·
- * D: RFC 9449 · `9207.1`: rule 1 of that RFC · P: parser rules · K: what clients in the field need.
+ * D: RFC 9449 · X: RFC 8693 · `9207.1`: rule 1 of that RFC · P: parser rules · K: what clients in the field need.
  */
 export type Level = 'MUST' | 'SHOULD' | 'MAY' | 'RULE';
 
@@ -112,7 +112,7 @@ const rows: readonly Row[] = [
   ['B12', 'SHOULD', 'an access token has one audience and no scope beyond what was allowed', 'RFC 9700 §2.3'],
   ['B13', 'MUST', 'no password grant', 'RFC 9700 §2.4'],
   ['B14', 'SHOULD', 'clients can authenticate with a key pair', 'RFC 9700 §2.5', later(3)],
-  ['B15', 'SHOULD', 'no client can have the sub of a person', 'RFC 9700 §2.6, §4.15', later(3)],
+  ['B15', 'SHOULD', 'no client can have the sub of a person', 'RFC 9700 §2.6, §4.15'],
   ['B16', 'SHOULD', 'forwarded headers count only from a trusted proxy', 'RFC 9700 §2.6, §4.13'],
   ['B17', 'SHOULD', 'pages load nothing from third parties and send no referrer', 'RFC 9700 §4.2'],
   ['B18', 'MUST', 'a code is bound to its client and verifier; its reuse revokes what it gave', 'RFC 9700 §4.5'],
@@ -170,6 +170,24 @@ const rows: readonly Row[] = [
   ['D17', 'MUST', 'a nonce cannot be guessed, nor left out once it is wanted', 'RFC 9449 §11.2, §11.3'],
   ['D18', 'MUST', 'no other signed JWT serves as a proof; asymmetric algorithms only', 'RFC 9449 §11.5, §11.6'],
   ['D19', 'SHOULD', 'codes can be bound to a key; a key alone authenticates no client', 'RFC 9449 §11.9, §11.11'],
+
+  // Token exchange
+  ['X1', 'MUST', 'subject_token and its type; an actor token only with its type', 'RFC 8693 §2.1'],
+  ['X2', 'MAY', 'resource, audience, scope, requested_token_type; one target per token', 'RFC 8693 §2.1'],
+  ['X3', 'MUST', 'the tokens are validated for their type; clients authenticate', 'RFC 8693 §2.1'],
+  ['X4', 'MUST', 'the answer has access_token, issued_token_type, token_type, and no refresh token', 'RFC 8693 §2.2.1'],
+  ['X5', 'MUST', 'a bad token and a bad target are told apart', 'RFC 8693 §2.2.2'],
+  ['X6', 'MUST', 'act is the current actor, earlier ones are nested in it', 'RFC 8693 §4.1'],
+  [
+    'X7',
+    'MAY',
+    'may_act limits who may act',
+    'RFC 8693 §4.4',
+    declined('no token of this server carries it: who may act is policy of the target, which an operator can change'),
+  ],
+  ['X8', 'RULE', 'no impersonation: another client than the one of the token is always an actor', 'RFC 8693 §1.1'],
+  ['X9', 'RULE', 'the chain is bounded, has no circle, and is in token, introspection and audit alike', 'RFC 8693 §4.1'],
+  ['X10', 'RULE', 'scope, audience and lifetime never exceed the subject token and policy', 'RFC 8693 §5'],
 
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],

@@ -29,6 +29,7 @@ export function writeOAuthError(res: Response, error: OAuthError, issuer: string
       error_description: error.description,
       error_uri: errorUri(issuer, error),
       request_id: requestContext()?.requestId,
+      ...error.members,
     });
 }
 

@@ -113,6 +113,16 @@ export class FirstLight0001 implements MigrationInterface {
         updated_at timestamptz not null
       );
 
+      create table fronting_links (
+        source_id uuid not null references resources,
+        target_id uuid not null references resources,
+        scope_map jsonb not null,
+        created_at timestamptz not null,
+        created_by text not null default '',
+        primary key (source_id, target_id)
+      );
+      create index fronting_links_target on fronting_links (target_id);
+
       create table consents (
         id uuid primary key,
         user_id uuid not null,

@@ -1,0 +1,101 @@
+import { symptom } from './symptom.js';
+
+/** What a token exchange refuses (RFC 8693 §2.2.2). */
+export const exchangeSymptoms = {
+  'subject-token-invalid': symptom('invalid_grant', 'subject token is invalid, expired or revoked', 'RFC 8693 §2.2.2', {
+    subject_signature: [
+      'The subject token is no access token of this server: another issuer, another kind of token, a changed or broken one.',
+      'Send an access token that this server issued, unchanged.',
+    ],
+    subject_expired: ['The subject token is past its end.', 'Get a new one.'],
+    subject_revoked: [
+      'The token was revoked, or something that it stands on: an earlier token, its family, its consent, its signing key.',
+      'Ask the person again.',
+    ],
+    subject_user_disabled: ["The person's account is disabled or gone.", 'Ask the operator.'],
+    subject_client_inactive: [
+      'A client through whose hands the token came is suspended, revoked or gone.',
+      'Ask the operator.',
+    ],
+  }),
+  'actor-token-invalid': symptom('invalid_grant', 'actor token is invalid', 'RFC 8693 §2.2.2', {
+    actor_invalid: ['The actor token is not active, or is no access token of this server.', 'Get a new one.'],
+    actor_of_another_client: [
+      'The actor token was issued to another client than the one that asks.',
+      'Send a token of your own, or none: who acts is known from client authentication.',
+    ],
+  }),
+  'exchange-denied': symptom('access_denied', 'this client may not do this exchange', 'RFC 8693 §2.2.2', {
+    self_exchange_disabled: [
+      'The request names no resource, which narrows a token for its own audience; that is off, or the token is not its own.',
+      'Name a resource; or the operator sets token_exchange.allow_self_exchange, and the client sends a token of its own.',
+    ],
+    operator_gate_denied: [
+      "The client is not in the target's policy.exchange.allowed_client_ids.",
+      'The operator adds it: POST /admin/resources/{slug}/policy/exchange/allowed-clients.',
+    ],
+    cross_client_denied: [
+      "The token was issued to another client, and the target's policy names this one neither in exchange nor in runtime.",
+      'The operator adds it to one of the two lists of the target.',
+    ],
+    fronting_caller_not_authorized: [
+      "A fronting link is used only by a client in the source's policy.runtime.client_ids and, where the target lists clients, in its policy.exchange.allowed_client_ids.",
+      'The operator adds the client to both.',
+    ],
+    chain_too_deep: [
+      'The new token would tell of more actors, or stand on more tokens, than allowed.',
+      'Shorten the chain, or the operator raises token_exchange.max_chain_depth.',
+    ],
+    chain_cycle: [
+      'The client is in the chain of the subject token already.',
+      'Use the token that the client was given the first time.',
+    ],
+  }),
+  'consent-required': symptom(
+    'consent_required',
+    'the user has not allowed this application for this resource',
+    'RFC 8693 §2.2.2',
+    {
+      consent_missing: [
+        'The person never allowed the application that began the chain to use the target, or took it back.',
+        'Let the person open consent_url, then send the same request again.',
+      ],
+      scope_not_consented: [
+        'The person allowed less of the target than is asked for.',
+        'Let the person open consent_url, or ask for less.',
+      ],
+    },
+  ),
+  'token-type-unsupported': symptom('invalid_request', '{parameter} is not supported', 'RFC 8693 §2.1, §3', {
+    token_type_unsupported: [
+      'Only access tokens are exchanged, and only access tokens come of it.',
+      'Send urn:ietf:params:oauth:token-type:access_token, or ...:jwt for a subject or actor token.',
+    ],
+  }),
+  'actor-token-type-alone': symptom(
+    'invalid_request',
+    'actor_token_type must be sent with actor_token and only with it',
+    'RFC 8693 §2.1',
+    { actor_token_incomplete: ['One of actor_token and actor_token_type is there without the other.', 'Send both.'] },
+  ),
+  'audience-differs': symptom('invalid_target', 'audience must be absent or equal resource', 'RFC 8693 §2.1', {
+    audience_differs: ['Targets are named by their URI, in resource.', 'Send resource alone.'],
+  }),
+  'scope-beyond-subject': symptom(
+    'invalid_scope',
+    'scope {scope} exceeds what the subject token holds',
+    'RFC 8693 §2.1',
+    {
+      scope_not_held: [
+        'An exchange may narrow the scope, never widen it; over a fronting link the subject token must hold a scope that maps to it.',
+        'Ask for less, or get a subject token with more.',
+      ],
+    },
+  ),
+  'link-of-another-account': symptom('access_denied', 'this link was made for another account', 'RFC 9700 §4.7', {
+    link_of_another_account: [
+      'A consent link works only for the person whom it asks.',
+      'Sign in as that person, and open the link again.',
+    ],
+  }),
+} as const;

@@ -1,0 +1,44 @@
+import { OAuthError, parseScope, required, tokenType, type Form } from '#libs/oauth';
+
+/** A token exchange as it was asked for (RFC 8693 §2.1). */
+export interface ExchangeRequest {
+  readonly subjectToken: string;
+  readonly actorToken?: string;
+  /** A URI. Absent: the subject token's own audience. */
+  readonly resource?: string;
+  readonly scopes?: readonly string[];
+}
+
+const READABLE: readonly string[] = [tokenType.accessToken, tokenType.jwt];
+const MADE: readonly string[] = [tokenType.accessToken];
+
+/** @throws OAuthError `invalid_request`, and `invalid_target` for an `audience` of another name than `resource` */
+export function readExchange(form: Form): ExchangeRequest {
+  const subjectToken = required(form, 'subject_token');
+  required(form, 'subject_token_type');
+  if (form.has('actor_token') !== form.has('actor_token_type'))
+    throw new OAuthError('actor-token-type-alone', 'actor_token_incomplete');
+  requireType(form, 'subject_token_type', READABLE);
+  requireType(form, 'actor_token_type', READABLE);
+  requireType(form, 'requested_token_type', MADE);
+  const resource = form.get('resource');
+  if (form.has('audience') && form.get('audience') !== resource)
+    throw new OAuthError('audience-differs', 'audience_differs', { facts: { received: form.get('audience') } });
+  const scope = form.get('scope');
+  const scopes = scope === undefined ? [] : parseScope(scope).filter((name) => name !== 'offline_access');
+  return {
+    subjectToken,
+    actorToken: form.get('actor_token'),
+    resource,
+    scopes: scopes.length > 0 ? scopes : undefined,
+  };
+}
+
+function requireType(form: Form, parameter: string, known: readonly string[]): void {
+  const received = form.get(parameter);
+  if (received !== undefined && !known.includes(received))
+    throw new OAuthError('token-type-unsupported', 'token_type_unsupported', {
+      fill: { parameter },
+      facts: { received },
+    });
+}

@@ -1,0 +1,43 @@
+import { OAuthError } from '#libs/oauth';
+
+export interface ScopeBounds {
+  /** What the subject token gives at the target, in the target's words. */
+  readonly held: readonly string[];
+  /** What the target declares; absent where no resource is named. */
+  readonly declared?: readonly string[];
+  /** What the acting client may have at most; empty: no limit of its own (W39). */
+  readonly ceiling: readonly string[];
+}
+
+/**
+ * Requested ∩ held ∩ declared ∩ ceiling (W31): whatever is asked for beyond is refused, not left out; nothing asked for is all of it.
+ *
+ * @throws OAuthError `invalid_scope`, also when nothing is left
+ */
+export function exchangeScopes(
+  requested: readonly string[] | undefined,
+  { held, declared, ceiling }: ScopeBounds,
+  resource = '',
+): string[] {
+  const bounds = [
+    {
+      symptom: 'scope-unknown',
+      reason: 'scope_not_in_catalog',
+      has: (scope: string) => declared?.includes(scope) ?? true,
+    },
+    { symptom: 'scope-beyond-subject', reason: 'scope_not_held', has: (scope: string) => held.includes(scope) },
+    {
+      symptom: 'scope-above-ceiling',
+      reason: 'scope_above_ceiling',
+      has: (scope: string) => ceiling.length === 0 || ceiling.includes(scope),
+    },
+  ] as const;
+  for (const scope of requested ?? []) {
+    const crossed = bounds.find(({ has }) => !has(scope));
+    if (crossed)
+      throw new OAuthError(crossed.symptom, crossed.reason, { fill: { scope, resource }, facts: { scope, resource } });
+  }
+  const granted = (requested ?? held).filter((scope) => bounds.every(({ has }) => has(scope)));
+  if (granted.length === 0) throw new OAuthError('scope-empty', 'scope_nothing_left', { facts: { resource } });
+  return [...new Set(granted)];
+}

@@ -42,6 +42,10 @@ export const exchangeSymptoms = {
       "A fronting link is used only by a client in the source's policy.runtime.client_ids and, where the target lists clients, in its policy.exchange.allowed_client_ids.",
       'The operator adds the client to both.',
     ],
+    bound_subject_not_audience: [
+      'The subject token is bound to a key of another client, and this client does not act as the resource that the token is for.',
+      "The operator adds the client to the policy.runtime.client_ids of the subject token's resource.",
+    ],
     chain_too_deep: [
       'The new token would tell of more actors, or stand on more tokens, than allowed.',
       'Shorten the chain, or the operator raises token_exchange.max_chain_depth.',

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
+import { requireKey, type Proof } from '../dpop/dpop-verifier.js';
 import { AccessTokenReader, type AccessToken, type TokenEnd } from '../tokens/access-token-reader.js';
+
+import { keyOf } from './subject-binding.js';
 
 const REASONS = {
   expired: 'subject_expired',
@@ -25,11 +28,13 @@ export class ExchangeTokens {
   }
 
   /** It adds nothing to what client authentication proves; one that proves something else is refused (W8). */
-  async requireActor(token: string, acting: Client): Promise<void> {
+  async requireActor(token: string, acting: Client, proof: Proof | undefined): Promise<void> {
     const read = await this.accessTokens.read(token);
     const facts = { clientId: acting.id, actor_token_client: read?.state.clientId };
     if (!read || read.ended) throw new OAuthError('actor-token-invalid', 'actor_invalid', { facts });
     if (read.state.clientId !== acting.id)
       throw new OAuthError('actor-token-invalid', 'actor_of_another_client', { facts });
+    const jkt = keyOf(read.claims);
+    if (jkt !== undefined) requireKey(proof, jkt, facts);
   }
 }

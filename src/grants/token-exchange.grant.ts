@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { grantType, OAuthError, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
+import type { Proof } from '../dpop/dpop-verifier.js';
 import { isMint, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
 import { requireMint, Resources } from '../resources/resources.js';
 import type { AccessToken, IssuanceState } from '../tokens/access-token-reader.js';
@@ -13,6 +14,7 @@ import { readExchange } from './exchange-request.js';
 import { exchangeScopes } from './exchange-scopes.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import { Grant } from './grant.js';
+import { requireBinding } from './subject-binding.js';
 
 /** RFC 8693: a token for one resource becomes one for another, for the same subject, and tells who acts. Never wider, never longer. */
 @Injectable()
@@ -30,16 +32,18 @@ export class TokenExchangeGrant extends Grant {
     this.switchedBy = { setting: 'token_exchange.enabled', on: config.tokenExchange.enabled };
   }
 
-  async authorize(form: Form, acting: Client): Promise<Authorization> {
+  async authorize(form: Form, acting: Client, proof: Proof | undefined): Promise<Authorization> {
     if (acting.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: acting.id } });
     }
     const request = readExchange(form);
     const token = await this.tokens.subject(request.subjectToken, acting);
-    if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting);
+    if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting, proof);
 
     const subject = token.state;
     const resources = await this.resources.current();
+    const source = subject.resourceId === null ? undefined : resources.byId(subject.resourceId);
+    requireBinding(token, acting, source, proof);
     const target =
       request.resource === undefined ? audienceOf(subject, resources) : requireMint(resources, request.resource);
     const { allowSelfExchange } = this.config.tokenExchange;

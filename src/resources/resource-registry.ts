@@ -134,7 +134,7 @@ export class ResourceRegistry {
       await bumpPolicyEpoch(tx);
       await this.audit.record(tx, {
         action: 'resource.deleted',
-        detail: { id, slug: known.slug, links: links.map(linkName) },
+        detail: { id, slug: known.slug, ...(links.length > 0 && { links: links.map(linkName) }) },
       });
     });
   }

@@ -5,6 +5,17 @@ export const tokenSymptoms = {
   'grant-unknown': symptom('unsupported_grant_type', 'grant_type is not supported', 'RFC 6749 §5.2', {
     grant_unknown: ['This server has no such grant.', 'The metadata member grant_types_supported lists what it has.'],
   }),
+  'grant-disabled': symptom(
+    'unsupported_grant_type',
+    'grant_type {grant} is not enabled on this server ({setting})',
+    'RFC 6749 §5.2',
+    {
+      grant_disabled: [
+        'The operator has not switched this grant on.',
+        'Set the named setting to true and restart: for client_credentials, AUTHPLANE_CLIENT_CREDENTIALS_ENABLED=true.',
+      ],
+    },
+  ),
   'grant-not-registered': symptom(
     'unauthorized_client',
     'this client is not registered for grant_type {grant}',

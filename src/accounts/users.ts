@@ -95,10 +95,25 @@ export class Users {
     const passwordHash = await this.passwords.hash(password);
     return this.#change(id, async (tx, user) => {
       if (user.provider !== 'local') return undefined;
+      await this.store.update(tx, { ...user, version: user.version + 1 }, this.clock.now());
       await this.store.setPasswordHash(tx, id, passwordHash, this.clock.now());
       await this.sessions.removeAll(tx, id);
       await this.#record(tx, 'user.password_changed', id, actorId);
       return passwordHash;
+    });
+  }
+
+  /**
+   * Ends every session for good, and in the same commit whatever `alsoEnd` ends. The new version makes everybody who is about to store
+   * something for this person decide again (S6).
+   *
+   * @returns what `alsoEnd` gives; undefined when there is no such user
+   */
+  signOut<T>(id: string, alsoEnd: (tx: Transaction) => Promise<T>): Promise<T | undefined> {
+    return this.#change(id, async (tx, user) => {
+      await this.store.update(tx, { ...user, version: user.version + 1 }, this.clock.now());
+      await this.sessions.removeAll(tx, id);
+      return alsoEnd(tx);
     });
   }
 

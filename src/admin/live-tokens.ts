@@ -2,8 +2,6 @@ import { Injectable } from '@nestjs/common';
 import { Issuances } from '../tokens/issuances.js';
 import { conflict } from './problem.js';
 
-const pageSize = 500;
-
 /** Keeps an operator from deleting, by mistake, what people are signed in with. */
 @Injectable()
 export class LiveTokens {
@@ -11,18 +9,13 @@ export class LiveTokens {
 
   /**
    * @param what as in `client`
-   * @throws Problem 409 when a token family of the client or user is alive
+   * @throws Problem 409 when a token family or an access token of the client or user is alive
    */
   async refuseWhileAny(what: string, of: { userId?: string; clientId?: string }): Promise<void> {
-    for (let offset = 0; ; offset += pageSize) {
-      const families = await this.issuances.families(of, pageSize, offset);
-      if (families.some(({ revokedAt }) => revokedAt === null)) {
-        throw conflict(
-          `${what}_has_active_tokens`,
-          `this ${what} has active tokens; force=true deletes it all the same, and they end`,
-        );
-      }
-      if (families.length < pageSize) return;
-    }
+    if (!(await this.issuances.anyAlive(of))) return;
+    throw conflict(
+      `${what}_has_active_tokens`,
+      `this ${what} has active tokens; force=true deletes it all the same, and they end`,
+    );
   }
 }

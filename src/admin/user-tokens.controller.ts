@@ -1,5 +1,4 @@
 import { Delete, Get } from '@nestjs/common';
-import { BrowserSessions } from '../accounts/browser-sessions.js';
 import { Users } from '../accounts/users.js';
 import { Consents } from '../consents/consents.js';
 import { Issuances } from '../tokens/issuances.js';
@@ -15,7 +14,6 @@ import { ListOfTokens, toFamilyView } from './token.dto.js';
 export class UserTokensController {
   constructor(
     private readonly users: Users,
-    private readonly sessions: BrowserSessions,
     private readonly issuances: Issuances,
     private readonly consents: Consents,
   ) {}
@@ -26,12 +24,12 @@ export class UserTokensController {
     return { tokens: (await this.issuances.families({ userId: id }, limit, offset)).map(toFamilyView) };
   }
 
-  /** Force logout: the browser sessions go first, since an application could get new tokens through them. */
+  /** Force logout: browser sessions and everything issued, in one commit, so that nothing slips through between them. */
   @Delete('tokens')
   async forceLogout(@UserId() id: string): Promise<object> {
-    await this.#requireUser(id);
-    await this.sessions.endAll(id);
-    return { revoked: await this.issuances.revokeFamiliesOfUser(id) };
+    const revoked = await this.users.signOut(id, (tx) => this.issuances.revokeFamiliesOfUser(tx, id));
+    if (revoked === undefined) throw notFound('user');
+    return { revoked };
   }
 
   @Get('grants')

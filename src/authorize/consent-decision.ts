@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
+import type { BrowserSession } from '../accounts/browser-sessions.js';
 import type { User } from '../accounts/user.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Consents } from '../consents/consents.js';
@@ -26,8 +27,8 @@ export class ConsentDecision {
   }
 
   /** A code under a consent that was given earlier. @throws OAuthError when it was changed meanwhile */
-  codeUnder(consent: Consent, request: AuthorizationRequest, user: User): Promise<string> {
-    return this.store.decide(request, user, (tx) => this.#code(tx, consent, request, requestedNames(request)));
+  codeUnder(consent: Consent, request: AuthorizationRequest, session: BrowserSession): Promise<string> {
+    return this.store.decide(request, session, (tx) => this.#code(tx, consent, request, requestedNames(request)));
   }
 
   /**
@@ -36,11 +37,12 @@ export class ConsentDecision {
    * @param ticked names of the scopes whose boxes are ticked; others than those offered are ignored
    * @returns the code to send to the client
    */
-  allow(request: AuthorizationRequest, user: User, ticked: readonly string[]): Promise<string> {
+  allow(request: AuthorizationRequest, session: BrowserSession, ticked: readonly string[]): Promise<string> {
+    const { user } = session;
     const offered = requestedNames(request);
     const granted = offered.filter((scope) => ticked.includes(scope));
     if (granted.length === 0 && offered.length > 0) return this.deny(request, user);
-    return this.store.decide(request, user, async (tx) => {
+    return this.store.decide(request, session, async (tx) => {
       const consent = await this.consents.give(tx, {
         userId: user.id,
         clientId: request.client.id,

@@ -41,7 +41,7 @@ export class ConsentController {
     if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
     await this.flow.answer(res, opened, async (request) => {
       const { suffices, consent } = await this.decision.earlier(request, session.user);
-      if (consent && suffices) return this.decision.codeUnder(consent, request, session.user);
+      if (consent && suffices) return this.decision.codeUnder(consent, request, session);
       this.pages.send(res, consentPage(this.#pageOf(request, session, consent, sealed)));
       return undefined;
     });
@@ -59,7 +59,7 @@ export class ConsentController {
     this.csrf.require(req, form.get('csrf'), session.id, `consent:${sealed}`);
     await this.flow.answer(res, opened, (request) =>
       form.get('decision') === 'allow'
-        ? this.decision.allow(request, session.user, tickedScopes(form))
+        ? this.decision.allow(request, session, tickedScopes(form))
         : this.decision.deny(request, session.user),
     );
   }

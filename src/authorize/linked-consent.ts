@@ -40,7 +40,7 @@ export class LinkedConsent {
     this.csrf.require(req, form.get('csrf'), session.id, contextOf(sealed));
     const request = await this.decision.read(question);
     const ticked = form.get('decision') === 'allow' ? tickedScopes(form) : undefined;
-    const allowed = await this.decision.decide(request, session.user, ticked);
+    const allowed = await this.decision.decide(request, session, ticked);
     this.pages.send(
       res,
       consentDonePage({ client: request.client.name, resource: resourceLabel(request.resource), allowed }),

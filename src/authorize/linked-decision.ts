@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
-import type { User } from '../accounts/user.js';
+import type { BrowserSession } from '../accounts/browser-sessions.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clients, type Client } from '../clients/clients.js';
 import { Consents } from '../consents/consents.js';
@@ -53,7 +53,12 @@ export class LinkedDecision {
    * @param ticked the scopes allowed; undefined when the person denied. Those of the question that are not among them are taken back (W18)
    * @returns whether anything was allowed
    */
-  async decide(request: LinkedRequest, user: User, ticked: readonly string[] | undefined): Promise<boolean> {
+  async decide(
+    request: LinkedRequest,
+    session: BrowserSession,
+    ticked: readonly string[] | undefined,
+  ): Promise<boolean> {
+    const { user } = session;
     const offered = request.scopes.map(({ name }) => name);
     const granted = offered.filter((scope) => ticked?.includes(scope));
     const place = { userId: user.id, clientId: request.client.id, resourceId: request.resource.id };
@@ -63,7 +68,7 @@ export class LinkedDecision {
       return false;
     }
     const unticked = offered.filter((scope) => !granted.includes(scope));
-    await this.store.decide(request, user, (tx) => this.consents.give(tx, { ...place, ticked: granted, unticked }));
+    await this.store.decide(request, session, (tx) => this.consents.give(tx, { ...place, ticked: granted, unticked }));
     return true;
   }
 

@@ -67,10 +67,10 @@ export class ClientStore {
   }
 
   /**
-   * Removes a client for good: every consent given to it ends as well, and with them its tokens. The id of a metadata document can
-   * come back, and must not bring the old tokens back to life.
+   * Removes a locked client for good: every consent given to it ends as well, and with them its tokens; under the lock, none is
+   * being given. The id of a metadata document can come back, and must not bring the old tokens back to life.
    */
-  async remove(tx: Transaction, id: string, now: Date): Promise<boolean> {
+  async remove(tx: Transaction, id: string, now: Date): Promise<void> {
     await tx.query(
       `with ended as (
          update consents set revoked_at = $2 where client_id = $1 and revoked_at is null returning id)
@@ -78,7 +78,7 @@ export class ClientStore {
        select 'consent', id::text, 'client_deleted', $2, $2::timestamptz + interval '400 days' from ended on conflict do nothing`,
       [id, now],
     );
-    return (await tx.delete(ClientEntity, { id })).affected === 1;
+    await tx.delete(ClientEntity, { id });
   }
 
   /**

@@ -182,7 +182,8 @@ export class Clients {
   /** @throws ClientNotFound */
   async delete(id: string, { force = false }: { force?: boolean } = {}): Promise<void> {
     await this.store.transaction(async (tx) => {
-      if (!(await this.store.remove(tx, id, this.clock.now()))) throw new ClientNotFound(id);
+      if (!(await this.store.lock(tx, id))) throw new ClientNotFound(id);
+      await this.store.remove(tx, id, this.clock.now());
       await this.audit.record(tx, { action: 'client.deleted', clientId: id, detail: { force } });
     });
   }

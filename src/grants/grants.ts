@@ -1,4 +1,4 @@
-import { OAuthError } from '#libs/oauth';
+import { grantType, OAuthError } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
 import { ClientCredentialsGrant } from './client-credentials.grant.js';
@@ -8,6 +8,17 @@ import { TokenExchangeGrant } from './token-exchange.grant.js';
 
 /** Every grant this server has. Providers, dispatch and `grant_types_supported` derive from this list. */
 export const GRANTS = [AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant, TokenExchangeGrant] as const;
+
+/** The last part of a URN: `token-exchange`. */
+const nameOf = (type: string): string => type.slice(type.lastIndexOf(':') + 1);
+
+function disabled(
+  type: string,
+  setting: string,
+  facts: Readonly<Record<string, unknown>>,
+): OAuthError<'grant-disabled'> {
+  return new OAuthError('grant-disabled', 'grant_disabled', { fill: { grant: nameOf(type), setting }, facts });
+}
 
 export class Grants {
   readonly #byType: ReadonlyMap<string, Grant>;
@@ -29,11 +40,10 @@ export class Grants {
   of(type: string, client: Client): Grant {
     const grant = this.#byType.get(type);
     const facts = { clientId: client.id, received: type };
+    // Not here yet, and known to whoever reads about this server: the setting that will switch it on is off.
+    if (type === grantType.jwtBearer) throw disabled(type, 'xaa.enabled', facts);
     if (!grant) throw new OAuthError('grant-unknown', 'grant_unknown', { facts });
-    if (grant.switchedBy && !grant.switchedBy.on) {
-      const fill = { grant: type, setting: grant.switchedBy.setting };
-      throw new OAuthError('grant-disabled', 'grant_disabled', { fill, facts });
-    }
+    if (grant.switchedBy && !grant.switchedBy.on) throw disabled(type, grant.switchedBy.setting, facts);
     if (!client.grantTypes.includes(type)) {
       throw new OAuthError('grant-not-registered', 'grant_not_registered', { fill: { grant: type }, facts });
     }

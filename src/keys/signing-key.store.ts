@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { signingAlgs } from '#libs/jwt';
 import { AuditLog, type AuditFact } from '../audit/audit-log.js';
-import { Config } from '../config/config.js';
 import { Database, type Transaction } from '../platform/postgres/database.js';
 import type { KeyRecord } from './key-schedule.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
@@ -19,7 +18,6 @@ export class SigningKeyStore {
   constructor(
     private readonly database: Database,
     private readonly audit: AuditLog,
-    private readonly config: Config,
   ) {}
 
   /** Every key there ever was, revoked ones too. */
@@ -30,32 +28,22 @@ export class SigningKeyStore {
   /**
    * Changes the keys; across all replicas one change at a time.
    *
-   * @param decide gets all keys, and the longest lifetime an access token can have now, in seconds; undefined changes nothing
+   * @param decide gets all keys; undefined changes nothing
    * @returns the keys as they are afterwards, and whether something was changed
    */
   async change(
-    decide: (keys: KeyRecord[], longestLifetimeSeconds: number) => Promise<KeyChange | undefined>,
+    decide: (keys: KeyRecord[]) => Promise<KeyChange | undefined>,
   ): Promise<{ keys: readonly KeyRecord[]; changed: boolean }> {
     return this.database.transaction(async (tx) => {
       await tx.query(`select pg_advisory_xact_lock(hashtext('authplane'), hashtext('signing keys'))`);
       const before = (await tx.find(SigningKeyEntity)).map(toRecord);
-      const change = await decide(before, await this.longestLifetimeSeconds(tx));
+      const change = await decide(before);
       if (!change) return { keys: before, changed: false };
       await tx.save(change.keys.filter((key) => !before.includes(key)).map(toEntity));
       if (change.revoked) await insertRevocation(tx, change.revoked);
       await this.audit.record(tx, ...change.facts);
       return { keys: change.keys, changed: true };
     });
-  }
-
-  private async longestLifetimeSeconds(tx: Transaction): Promise<number> {
-    const [row] = await tx.query<{ longest: number }[]>(
-      `select greatest($1::integer, (select max(access_token_ttl_seconds) from resources),
-         (select max(access_token_ttl_seconds) from clients)) as longest`,
-      [Math.ceil(this.config.dcr.defaultTokenExpirySeconds)],
-    );
-    if (!row) throw new Error('A select without from has returned no row.');
-    return row.longest;
   }
 }
 

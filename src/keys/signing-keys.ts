@@ -14,8 +14,11 @@ export interface KeyView extends Omit<KeyRecord, 'sealedPrivateKey'> {
 
 /** How old what is known of the keys may be: a rotation on another replica is learnt by then. */
 const maxAgeMillis = 5_000;
-/** Replicas that learn late may sign with a retired key a little longer, and clocks drift. */
-const marginSeconds = 11 * 60;
+/**
+ * How long a key is needed after its last signature: no setting lets an access token live longer than 24 hours, and what is set
+ * now says nothing of the tokens before. Replicas that learn late may sign with a retired key a little longer, and clocks drift.
+ */
+const tailSeconds = 24 * 3600 + 11 * 60;
 
 /**
  * The keys of access tokens: which signs, which are published, and how that changes (W30).
@@ -114,10 +117,10 @@ export class SigningKeys implements OnModuleInit {
     alg: string;
   }> {
     let made: KeyRecord | undefined;
-    const { keys } = await this.store.change(async (existing, longest) => {
+    const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
       made = await this.material.generate(now, schedule.later(now, activateAfterSeconds));
-      const after = schedule.withNext(existing, made, now, longest + marginSeconds);
+      const after = schedule.withNext(existing, made, now, tailSeconds);
       return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
     });
     this.adopt(keys);
@@ -131,16 +134,15 @@ export class SigningKeys implements OnModuleInit {
    * @returns false when there is no such key or it was revoked before
    */
   async revoke(kid: string): Promise<boolean> {
-    const { keys, changed } = await this.store.change(async (existing, longest) => {
+    const { keys, changed } = await this.store.change(async (existing) => {
       const now = this.clock.now();
       if (!existing.some((key) => key.kid === kid && !key.revokedAt)) return undefined;
-      const tail = longest + marginSeconds;
       const wasActive = schedule.activeKey(existing, now)?.kid === kid;
       const next = wasActive ? await this.material.generate(now, now) : undefined;
-      const followed = next ? schedule.withNext(existing, next, now, tail) : existing;
+      const followed = next ? schedule.withNext(existing, next, now, tailSeconds) : existing;
       return {
         keys: schedule.without(followed, kid, now),
-        revoked: { kid, at: now, expiresAt: schedule.later(now, tail) },
+        revoked: { kid, at: now, expiresAt: schedule.later(now, tailSeconds) },
         facts: [
           ...(next ? [{ action: 'key.rotated', detail: { kid: next.kid, activateAfterSeconds: 0 } }] : []),
           { action: 'key.revoked', detail: { kid } },

@@ -111,6 +111,7 @@ export class ResourceRegistry {
         updatedAt: this.clock.now(),
       };
       await this.#store(tx, resource);
+      if (resource.uri !== known.uri) await this.store.endConsents(tx, id, resource.updatedAt);
       const fields = Object.keys(change);
       const fact = told ?? { action: 'resource.patched', detail: { id, slug: resource.slug, fields } };
       await this.audit.record(tx, fact);

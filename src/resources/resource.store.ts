@@ -1,9 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import { normalResource } from '#libs/oauth';
 import { Database, type Transaction } from '../platform/postgres/database.js';
+import { violatedUnique } from '../platform/postgres/database-away.js';
 import { readPolicyEpoch } from '../platform/postgres/policy-epoch.js';
 import type { Resource } from './resource.js';
 import { ResourceEntity } from './resource.entity.js';
+
+/** What is unique, by the name of its constraint. */
+const TAKEN: Readonly<Record<string, 'slug' | 'uri'>> = {
+  resources_slug_key: 'slug',
+  resources_uri_normal_key: 'uri',
+};
 
 @Injectable()
 export class ResourceStore {
@@ -22,17 +29,26 @@ export class ResourceStore {
     return row ? toResource(row) : undefined;
   }
 
-  /** @returns which unique value is taken, or undefined when the row is stored */
+  /** @returns undefined when the row is stored, or which unique value another one has; the transaction is lost then */
   async save(tx: Transaction, resource: Resource): Promise<'slug' | 'uri' | undefined> {
-    const row = toRow(resource);
-    if (await tx.createQueryBuilder(ResourceEntity, 'r').where('r.slug = :slug and r.id <> :id', row).getExists())
-      return 'slug';
-    if (row.uriNormal !== null) {
-      const taken = tx.createQueryBuilder(ResourceEntity, 'r').where('r.uri_normal = :uriNormal and r.id <> :id', row);
-      if (await taken.getExists()) return 'uri';
+    try {
+      await tx.save(ResourceEntity, toRow(resource));
+      return undefined;
+    } catch (error) {
+      const taken = TAKEN[violatedUnique(error) ?? ''];
+      if (taken) return taken;
+      throw error;
     }
-    await tx.save(ResourceEntity, row);
-    return undefined;
+  }
+
+  /** Ends what people allowed at this resource: they allowed it for an audience that is another by now. */
+  async endConsents(tx: Transaction, id: string, now: Date): Promise<void> {
+    await tx.query(
+      `with ended as (update consents set revoked_at = $2 where resource_id = $1 and revoked_at is null returning id)
+       insert into revocations (kind, id, reason, at, expires_at)
+       select 'consent', id::text, 'audience_changed', $2, $2::timestamptz + interval '400 days' from ended on conflict do nothing`,
+      [id, now],
+    );
   }
 
   async remove(tx: Transaction, id: string): Promise<boolean> {

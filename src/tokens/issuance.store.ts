@@ -46,16 +46,19 @@ export interface Family {
   revokedAt: Date | null;
 }
 
+const ISSUANCE_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.id) in
+     (select 'jti', unnest(i.jti || i.ancestors)::text union all
+      values ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid)))`;
+const FAMILY_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.id) in
+     (('family', f.id::text), ('consent', f.consent_id::text)))`;
 const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId", i.subject, i.user_id as "userId",
   i.resource_id as "resourceId", i.scopes, i.kid, i.family_id as "familyId", i.consent_id as "consentId",
   i.consent_client_id as "consentClientId", i.parent_jti as "parentJti", i.agent_id as "agentId", i.agent_chain as "agentChain",
   i.dpop_jkt as "dpopJkt", i.issued_at as "issuedAt", i.expires_at as "expiresAt",
-  (select min(r.at) from revocations r where (r.kind, r.id) in
-     (select 'jti', unnest(i.jti || i.ancestors)::text union all
-      values ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid))) as "revokedAt"`;
+  ${ISSUANCE_REVOKED} as "revokedAt"`;
 const FAMILY = `f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.scopes,
   f.created_at as "createdAt", least(f.expires_at, f.ends_at) as "expiresAt",
-  (select min(r.at) from revocations r where (r.kind, r.id) in (('family', f.id::text), ('consent', f.consent_id::text))) as "revokedAt"`;
+  ${FAMILY_REVOKED} as "revokedAt"`;
 
 @Injectable()
 export class IssuanceStore {
@@ -82,6 +85,22 @@ export class IssuanceStore {
     );
   }
 
+  /** Whether a person or a client has a family, or an access token that need not have one, neither expired nor revoked. */
+  async anyAlive({ userId, clientId }: { userId?: string; clientId?: string }, now: Date): Promise<boolean> {
+    const rows = await this.database.query(
+      `select from families f
+        where ($1::uuid is null or f.user_id = $1) and ($2::text is null or f.client_id = $2)
+          and least(f.expires_at, f.ends_at) > $3 and ${FAMILY_REVOKED} is null
+       union all
+       select from issuances i
+        where ($1::uuid is null or i.user_id = $1) and ($2::text is null or i.client_id = $2)
+          and i.jti >= $4 and i.expires_at > $3 and ${ISSUANCE_REVOKED} is null
+       limit 1`,
+      [userId ?? null, clientId ?? null, now, accessFloor(now)],
+    );
+    return rows.length > 0;
+  }
+
   async family(id: string): Promise<Family | undefined> {
     const [row] = await this.database.query<Family>(`select ${FAMILY} from families f where f.id = $1`, [id]);
     return row;
@@ -89,27 +108,26 @@ export class IssuanceStore {
 
   /**
    * Ends everything a person is signed in to: live families, families of access tokens that no refresh token stands beside, and those
-   * that codes on their way would begin; and records it in the same commit.
+   * that codes on their way would begin.
    *
-   * @param record is given how many it ended, which is also the result
+   * @returns how many it ended
    */
-  revokeFamiliesOfUser(
+  async revokeFamiliesOfUser(
+    tx: Transaction,
     userId: string,
     { reason, now, expiresAt }: { reason: string; now: Date; expiresAt: Date },
-    record: (tx: Transaction, revoked: number) => Promise<void>,
   ): Promise<number> {
-    return this.database.transaction(async (tx) => {
-      const rows: unknown[] = await tx.query(
-        `insert into revocations (kind, id, reason, at, expires_at)
-         select 'family', id::text, $2, $3, $4 from (
-           select id from families where user_id = $1 and least(expires_at, ends_at) > $3
-           union select family_id from issuances where user_id = $1 and expires_at > $3 and family_id is not null and jti >= $5
-           union select family_id from authorization_codes where user_id = $1 and expires_at > $3 and id >= $5) as living(id)
-         on conflict do nothing returning id`,
-        [userId, reason, now, expiresAt, uuid7Floor(new Date(now.getTime() - LONGEST_ACCESS_MS))],
-      );
-      await record(tx, rows.length);
-      return rows.length;
-    });
+    const rows: unknown[] = await tx.query(
+      `insert into revocations (kind, id, reason, at, expires_at)
+       select 'family', id::text, $2, $3, $4 from (
+         select id from families where user_id = $1 and least(expires_at, ends_at) > $3
+         union select family_id from issuances where user_id = $1 and expires_at > $3 and family_id is not null and jti >= $5
+         union select family_id from authorization_codes where user_id = $1 and expires_at > $3 and id >= $5) as living(id)
+       on conflict do nothing returning id`,
+      [userId, reason, now, expiresAt, accessFloor(now)],
+    );
+    return rows.length;
   }
 }
+
+const accessFloor = (now: Date): string => uuid7Floor(new Date(now.getTime() - LONGEST_ACCESS_MS));

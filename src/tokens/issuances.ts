@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { REVOCATION_MEMORY_MS } from '../consents/revocations.js';
 import { Clock } from '../platform/clock/clock.js';
+import type { Transaction } from '../platform/postgres/database.js';
 import { isUuid, uuid7Floor } from '../platform/uuid7.js';
 import { IssuanceStore, type Family, type Issuance, type IssuanceFilter } from './issuance.store.js';
 import { TokenRevoker } from './token-revoker.js';
@@ -47,6 +48,11 @@ export class Issuances {
     return this.store.families(of, this.clock.now(), limit, offset);
   }
 
+  /** Whether a person or a client has tokens that work, refreshable or not. */
+  anyAlive(of: { userId?: string; clientId?: string }): Promise<boolean> {
+    return this.store.anyAlive(of, this.clock.now());
+  }
+
   /** @returns false when there is no such family */
   async revokeFamily(id: string): Promise<boolean> {
     const family = isUuid(id) ? await this.store.family(id) : undefined;
@@ -60,12 +66,16 @@ export class Issuances {
     return true;
   }
 
-  /** Signs a person out of every application. @returns how many families it ended */
-  async revokeFamiliesOfUser(userId: string): Promise<number> {
+  /**
+   * Signs a person out of every application, inside a transaction that has locked the person.
+   *
+   * @returns how many families it ended
+   */
+  async revokeFamiliesOfUser(tx: Transaction, userId: string): Promise<number> {
     const now = this.clock.now();
-    const ending = { reason: 'admin', now, expiresAt: new Date(now.getTime() + REVOCATION_MEMORY_MS) };
-    return this.store.revokeFamiliesOfUser(userId, ending, (tx, revoked) =>
-      this.audit.record(tx, { action: 'user.force_logout', detail: { user: userId, revoked } }),
-    );
+    const memory = new Date(now.getTime() + REVOCATION_MEMORY_MS);
+    const revoked = await this.store.revokeFamiliesOfUser(tx, userId, { reason: 'admin', now, expiresAt: memory });
+    await this.audit.record(tx, { action: 'user.force_logout', detail: { user: userId, revoked } });
+    return revoked;
   }
 }

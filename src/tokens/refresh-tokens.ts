@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { OAuthError, RefreshTokenFormat, sameBytes } from '#libs/oauth';
+import { OAuthError, parseScope, RefreshTokenFormat, sameBytes } from '#libs/oauth';
 import { deriveKey, open, seal, SealBroken } from '#libs/vault';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Client } from '../clients/client.js';
@@ -115,6 +115,7 @@ export class RefreshTokens {
     if (now - family.spentAt.getTime() > this.#retryWindowSeconds(client, family.jkt !== null) * 1000) return undefined;
     const sealed = openAnswer(value, family.sealedAnswer);
     if (!sealed || !sameRequest(sealed.request, request)) return undefined;
+    this.#requireGround(family, sealed.answer);
     await this.audit.refused({
       action: 'token.refresh_repeated',
       actorId: family.userId,
@@ -123,6 +124,19 @@ export class RefreshTokens {
     });
     const secondsLeft = Math.max(0, Math.floor((Date.parse(sealed.expiresAt) - now) / 1000));
     return { repeated: { ...sealed.answer, expires_in: secondsLeft } };
+  }
+
+  /** What the answer stood on when it was first given must still be there: it may be given for the first time now. */
+  #requireGround(family: FamilyRow, { scope }: TokenAnswer): void {
+    const now = this.clock.now();
+    const facts = { clientId: family.clientId, family: family.id };
+    if (family.expiresAt <= now || family.endsAt <= now)
+      throw new OAuthError('refresh-invalid', 'refresh_expired', { facts });
+    if (!family.userActive) throw new OAuthError('refresh-invalid', 'user_disabled', { facts });
+    const consented = family.consentRevoked === null ? family.consentScopes : null;
+    if (!consented || !parseScope(scope).every((name) => consented.includes(name))) {
+      throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
+    }
   }
 
   async #reused(family: FamilyRow, client: Client): Promise<never> {

@@ -189,6 +189,17 @@ describe('the grant type', () => {
     new URLSearchParams({ grant_type: grant, refresh_token: 'x', code: 'x' }).toString();
 
   it.each([
+    ['client_credentials', 'client_credentials', 'client_credentials.enabled'],
+    ['urn:ietf:params:oauth:grant-type:token-exchange', 'token-exchange', 'token_exchange.enabled'],
+    ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'jwt-bearer', 'xaa.enabled'],
+  ])('%s is off, and the refusal names the setting', async (grant, name, setting) => {
+    const answer = await post('/oauth/token', form(grant));
+    const text = `grant_type ${name} is not enabled on this server (${setting})`;
+    await expectError(answer, 400, 'unsupported_grant_type', text);
+    await expectRecorded(answer, 'token.issue_denied', 'grant_disabled');
+  });
+
+  it.each([
     'password',
     'implicit',
     'Authorization_Code',

@@ -252,6 +252,16 @@ describe('an operator takes a client away', () => {
     expect((await app.admin('DELETE', `/admin/clients/${flow.client.id}`)).status).toBe(404);
   });
 
+  it('but not by mistake while it has an access token that nothing refreshes', async () => {
+    const flow = await aFlow(app, { grant_types: ['authorization_code'] });
+    const { tokens } = await tokensOf(flow);
+    expect(tokens).not.toHaveProperty('refresh_token');
+    const refused = await app.admin('DELETE', `/admin/clients/${flow.client.id}`);
+    expect([refused.status, refused.body.code]).toEqual([409, 'client_has_active_tokens']);
+    await app.admin('DELETE', `/admin/users/${flow.user.id}/tokens`);
+    expect((await app.admin('DELETE', `/admin/clients/${flow.client.id}`)).status).toBe(204);
+  });
+
   it('without force when its tokens were revoked before', async () => {
     const flow = await aFlow(app);
     await tokensOf(flow);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { aClient, aConfidentialClient, aFlow, aResource, audited, introspect, tokensOf } from '../builders.js';
+import { aClient, aConfidentialClient, aFlow, aResource, audited, introspect, refresh, tokensOf } from '../builders.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -224,5 +224,16 @@ describe('the lists of a policy', () => {
       const detail = { id, slug, entry: client.id };
       expect(await audited(app, `resource.policy.${name}.${what}`)).toContainEqual(expect.objectContaining({ detail }));
     }
+  });
+});
+
+describe('a resource that gets another URI', () => {
+  it('takes no consent along: people allowed it for the audience they saw', async () => {
+    const { tokens, ...flow } = await tokensOf(await aFlow(app));
+    const changed = await app.admin('PATCH', `/admin/resources/${flow.resource.id}`, {
+      uri: `${flow.resource.uri}/payroll`,
+    });
+    expect(changed.status).toBe(200);
+    expect((await refresh(flow, tokens.refresh_token)).body.error).toBe('invalid_grant');
   });
 });

@@ -7,11 +7,13 @@ import {
   allow,
   aResource,
   audited,
+  authorizeUrl,
   aUser,
   introspect,
   pkce,
   redeem,
   refresh,
+  signIn,
   tokensOf,
   type UserFixture,
 } from '../builders.js';
@@ -176,6 +178,16 @@ describe('an operator takes a user away', () => {
     expect((await refresh(flow, tokens.refresh_token)).body.error).toBe('invalid_grant');
     expect((await app.admin('DELETE', at)).status).toBe(404);
   });
+
+  it('by deleting, but not by mistake while there is an access token that nothing refreshes', async () => {
+    const flow = await aFlow(app, { grant_types: ['authorization_code'] });
+    await tokensOf(flow);
+    const at = `/admin/users/${flow.user.id}`;
+    const refused = await app.admin('DELETE', at);
+    expect([refused.status, refused.body.code]).toEqual([409, 'user_has_active_tokens']);
+    await app.admin('DELETE', `${at}/tokens`);
+    expect((await app.admin('DELETE', at)).status).toBe(204);
+  });
 });
 
 describe('an operator reads and withdraws what a user allowed', () => {
@@ -228,5 +240,22 @@ describe('signing a person out everywhere', () => {
     expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
     const denied = await audited(app, 'token.issue_denied');
     expect(denied.find(({ client_id }) => client_id === flow.client.id)).toMatchObject({ reason: 'signed_out' });
+  });
+
+  it('reaches codes that are being made at that moment', { timeout: 60_000 }, async () => {
+    const flow = await aFlow(app);
+    const late: number[] = [];
+    for (let round = 0; round < 12; round += 1) {
+      const browser = new HttpBrowser();
+      const { verifier, challenge } = pkce();
+      const login = await browser.follow(await browser.get(authorizeUrl(flow, challenge)), app.url);
+      const page = await browser.follow(await signIn(browser, login, flow.user), app.url);
+      const consent = browser.post(`${app.url}/consent`, { ...page.form('decision'), decision: 'allow' });
+      const logout = await app.admin('DELETE', `/admin/users/${flow.user.id}/tokens`);
+      expect(logout.status).toBe(200);
+      const code = new URL((await consent).location ?? 'http://none').searchParams.get('code');
+      if (code) late.push((await redeem({ ...flow, code, verifier })).status);
+    }
+    expect(late.filter((status) => status === 200)).toEqual([]);
   });
 });

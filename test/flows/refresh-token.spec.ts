@@ -25,6 +25,11 @@ const aConfidentialFlow = async (): Promise<Flow> => ({
   resource: await aResource(app),
 });
 
+async function withdrawConsents(userId: string): Promise<void> {
+  const rows = await app.sql<{ id: string }>('select id from consents where user_id = $1', [userId]);
+  for (const { id } of rows) await app.admin('DELETE', `/admin/grants/consent/${id}`);
+}
+
 describe('refreshing', () => {
   it('[A10 B10 K4] gives a new access token and a new refresh token', async () => {
     const { tokens, ...flow } = await tokensOf(await aFlow(app));
@@ -122,6 +127,22 @@ describe('refreshing', () => {
       expect((await refresh(flow, tokens.refresh_token)).body.error_description).toBe(
         'refresh token has already been used',
       );
+    });
+
+    it('does not repeat it when what it stood on is gone, and spares the family', async () => {
+      const gone: [string, (flow: Flow) => Promise<unknown>, string][] = [
+        ['user', ({ user }) => app.admin('PATCH', `/admin/users/${user.id}/disable`), 'user_disabled'],
+        ['consent', ({ user }) => withdrawConsents(user.id), 'consent_withdrawn'],
+      ];
+      for (const [what, act, reason] of gone) {
+        const { tokens, ...flow } = await tokensOf(await aConfidentialFlow());
+        await refresh(flow, tokens.refresh_token);
+        await act(flow);
+        const { status, body } = await refresh(flow, tokens.refresh_token);
+        expect([status, body.error_description], what).toEqual([400, 'refresh token is invalid or expired']);
+        const denied = await audited(app, 'token.refresh_denied');
+        expect(denied.find(({ client_id }) => client_id === flow.client.id)).toMatchObject({ reason });
+      }
     });
 
     it('[B10] never repeats an answer to a public client', async () => {

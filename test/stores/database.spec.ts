@@ -117,6 +117,29 @@ describe('a transaction', () => {
     expect(await database.query('select n from kept where n in (4, 5)')).toEqual([]);
   });
 
+  it.each(['40P01', '40001'])('that had to give way to another (%s) is run once more', async (state) => {
+    let runs = 0;
+    const work = database.transaction(async (tx) => {
+      runs += 1;
+      await tx.query(`insert into kept values (${runs}000)`);
+      if (runs === 1) await tx.query(`do $$ begin raise 'gave way' using errcode = '${state}'; end $$`);
+      await tx.query('delete from kept where n = 2000');
+      return runs;
+    });
+    expect(await work).toBe(2);
+    expect(await database.query('select n from kept where n in (1000, 2000)')).toEqual([]);
+  });
+
+  it('that had to give way twice has changed nothing, and may be tried again', async () => {
+    let runs = 0;
+    const work = database.transaction(async (tx) => {
+      runs += 1;
+      await tx.query(`do $$ begin raise 'gave way' using errcode = '40P01'; end $$`);
+    });
+    await expect(work).rejects.toMatchObject({ name: 'DatabaseAway', outcomeUnknown: false });
+    expect(runs).toBe(2);
+  });
+
   it('whose commit is not answered has an unknown outcome', async () => {
     await database.query(`create function die() returns trigger language plpgsql as
       $$ begin perform pg_terminate_backend(pg_backend_pid()); return null; end $$`);

@@ -54,6 +54,18 @@ export function asDatabaseAway(error: unknown, sent: boolean): unknown {
   return new DatabaseAway(sent && !NOTHING_HAPPENED.test(sqlState(error) ?? ''), error);
 }
 
+/** Whether the server took a transaction back for the sake of another one: a deadlock, or no serial order. It may be run again. */
+export function gaveWay(error: unknown): boolean {
+  return /^40(?:001|P01)$/.test(sqlState(error) ?? '');
+}
+
+/** The name of the unique constraint that a row would have violated; undefined for every other error. */
+export function violatedUnique(error: unknown): string | undefined {
+  const source: unknown = error instanceof QueryFailedError ? error.driverError : error;
+  if (sqlState(source) !== '23505' || !(source instanceof Error && 'constraint' in source)) return undefined;
+  return typeof source.constraint === 'string' ? source.constraint : undefined;
+}
+
 /** The SQLSTATE of an SQL error, or the system's code (`ECONNREFUSED`). */
 export function sqlState(error: unknown): string | undefined {
   const source: unknown = error instanceof QueryFailedError ? error.driverError : error;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { DataSource, QueryRunnerAlreadyReleasedError, type EntityManager, type QueryRunner } from 'typeorm';
 import { PATIENCE_MILLIS } from './connection.js';
-import { asDatabaseAway, DatabaseAway, isDatabaseAway } from './database-away.js';
+import { asDatabaseAway, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
 
 export { DatabaseAway, isDatabaseAway };
 
@@ -56,11 +56,24 @@ export class Database {
 
   /**
    * Runs `work` in a transaction and commits; an error rolls it back. A failure of the commit itself has an unknown outcome,
-   * an earlier one has changed nothing.
+   * an earlier one has changed nothing. What had to give way to another transaction is run once more, from its beginning; after
+   * that the database counts as away.
    *
+   * @param work may be run twice: whatever it does besides SQL must bear that
    * @throws DatabaseAway
    */
   async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.#attempt(work);
+    } catch (error) {
+      if (!gaveWay(error)) throw error;
+    }
+    return this.#attempt(work).catch((error: unknown) => {
+      throw gaveWay(error) ? new DatabaseAway(false, error) : error;
+    });
+  }
+
+  async #attempt<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const runner = this.#source.createQueryRunner();
     try {
       await runner.connect().catch((error: unknown) => {

@@ -88,6 +88,44 @@ describe('sign-in limits', () => {
     expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(10);
   });
 
+  it.each([
+    ['an address', 50, (n: number) => `person-${n}`, () => '192.0.2.1'],
+    ['an identity', 100, () => 'ada', (n: number) => `10.0.${n >> 8}.${n & 255}`],
+  ])('give no more guesses of %s to requests that are sent all at once', async (_, most, identity, ip) => {
+    const begin = (n: number) => at(ip(n), () => limits.begin(identity(n)));
+    const verdicts = await Promise.all(Array.from({ length: 300 }, (__, n) => begin(n)));
+    expect(verdicts.filter(({ allowed }) => allowed)).toHaveLength(most);
+  });
+
+  it('count neither people who sign in at once nor the requests refused meanwhile', async () => {
+    const begin = (n: number) => at('192.0.2.1', () => limits.begin(`person-${n}`));
+    const attempts = await Promise.all(Array.from({ length: 200 }, (_, n) => begin(n)));
+    await Promise.all(attempts.map((attempt) => attempt.allowed && attempt.succeeded()));
+    const results = await failTimes(
+      51,
+      (n) => `other-${n}`,
+      () => '192.0.2.1',
+    );
+    expect(results.slice(48)).toEqual(['tried', 'locks', 'locked']);
+  });
+
+  it('give back one point of the address and of the identity on success, not the failures of others', async () => {
+    await failTimes(
+      49,
+      (n) => `person-${n}`,
+      () => '192.0.2.1',
+    );
+    for (let n = 0; n < 3; n += 1) expect(await succeed('ada', '192.0.2.1')).toBe(true);
+    expect(await fail('grace', '192.0.2.1')).toBe('locks');
+    await failTimes(
+      99,
+      () => 'alan',
+      (n) => `10.0.0.${n}`,
+    );
+    for (let n = 0; n < 3; n += 1) expect(await succeed('alan', '10.0.1.1')).toBe(true);
+    expect(await fail('alan', '10.0.1.2')).toBe('locks');
+  });
+
   it('lock an address after fifty failures, whomever it tried', async () => {
     const results = await failTimes(
       51,

@@ -28,8 +28,8 @@ interface Counter {
 /**
  * How often a password may be guessed (W23): per identity at an address, per address, per identity.
  *
- * Only failures count. The first counter is taken before the password is looked at and given back on success: requests sent
- * all at once get no more guesses than requests sent one by one.
+ * Only failures count. All three are taken before the password is looked at and given back on success: requests sent all at
+ * once get no more guesses than requests sent one by one.
  */
 @Injectable()
 export class SignInLimits {
@@ -58,20 +58,40 @@ export class SignInLimits {
       { limit: this.#address, key: where },
       { limit: this.#identity, key: who },
     ];
-    const refusal = (await this.#refusal(wider)) ?? refusalOf(await this.limits.take(pair.limit, pair.key));
+    // Looked at first, so that what is locked costs nobody else a point.
+    const refusal = (await this.#refusal([...wider, pair])) ?? (await this.#take(pair, wider));
     return refusal ?? this.#attempt(pair, wider);
+  }
+
+  /** The pair last: its last point locks, and must not be taken by an attempt that the others refuse. */
+  async #take(pair: Counter, wider: readonly Counter[]): Promise<Refusal | undefined> {
+    const taken: Counter[] = [];
+    for (const counter of [...wider, pair]) {
+      const refusal = refusalOf(await this.limits.take(counter.limit, counter.key));
+      if (counter !== pair) taken.push(counter);
+      if (!refusal) continue;
+      await this.#giveBack(taken);
+      return refusal;
+    }
+    return undefined;
   }
 
   #attempt(pair: Counter, wider: readonly Counter[]): Try {
     return {
       allowed: true,
-      succeeded: () => this.limits.clear(pair.limit, pair.key),
+      succeeded: async () => {
+        await this.limits.clear(pair.limit, pair.key);
+        await this.#giveBack(wider);
+      },
       failed: async () => {
-        for (const { limit, key } of wider) await this.limits.take(limit, key);
         const refusal = await this.#refusal([pair, ...wider]);
         return refusal && new Date(this.clock.now().getTime() + refusal.retryAfterSeconds * 1000);
       },
     };
+  }
+
+  async #giveBack(counters: readonly Counter[]): Promise<void> {
+    for (const { limit, key } of counters) await this.limits.giveBack(limit, key);
   }
 
   async #refusal(counters: readonly Counter[]): Promise<Refusal | undefined> {

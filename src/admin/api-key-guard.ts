@@ -3,11 +3,12 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { Request, Response } from 'express';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
-import { Limits, type Limit, type LimitVerdict } from '../platform/ephemeral/limits.js';
+import { Limits, type Limit } from '../platform/ephemeral/limits.js';
+import { addressKey } from '../platform/http/address-key.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { Problem } from './problem.js';
 
-/** Whoever sends wrong keys is locked out, and so writes at most this many audit rows per minute. */
+/** Of wrong keys only: they write at most this many audit rows per minute and address, and lock no operator out beside them. */
 const failedKeys: Limit = { name: 'admin-key-failed', points: 20, windowSeconds: 60, blockSeconds: 60 };
 
 /** `Authorization: Bearer <admin.api_key>` on every route of the operator's API (RFC 6750 §2.1; never in the query or the body). */
@@ -28,16 +29,15 @@ export class ApiKeyGuard implements CanActivate {
     const http = context.switchToHttp();
     const presented = bearerOf(http.getRequest<Request>());
     if (presented === undefined) throw this.#unauthorized(http.getResponse<Response>(), 'an admin API key is required');
-    const address = requestContext()?.ip ?? '';
-    this.#refuseLocked(await this.limits.peek(failedKeys, address), http.getResponse<Response>());
     if (this.#isKey(presented)) return true;
-    // Taken as well as peeked at: of many wrong keys at once, no more than the limit get as far as the audit.
-    this.#refuseLocked(await this.limits.take(failedKeys, address), http.getResponse<Response>());
+    await this.#count(http.getResponse<Response>());
     await this.audit.refused({ action: 'admin.auth_failed', reason: 'key_mismatch' });
     throw this.#unauthorized(http.getResponse<Response>(), 'the admin API key is wrong');
   }
 
-  #refuseLocked({ allowed, retryAfterSeconds }: LimitVerdict, res: Response): void {
+  async #count(res: Response): Promise<void> {
+    const address = addressKey(requestContext()?.ip ?? '');
+    const { allowed, retryAfterSeconds } = await this.limits.take(failedKeys, address);
     if (allowed) return;
     res.setHeader('Retry-After', String(retryAfterSeconds));
     throw new Problem(429, 'slow_down', 'this address sent too many wrong admin API keys');

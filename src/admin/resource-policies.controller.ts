@@ -1,7 +1,5 @@
 import { Body, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { OAuthError } from '#libs/oauth';
-import { Clients, type Client } from '../clients/clients.js';
-import { isUrlId } from '../clients/client.js';
+import { Clients } from '../clients/clients.js';
 import type { Resource, ResourcePolicy } from '../resources/resource.js';
 import { ResourceRegistry } from '../resources/resource-registry.js';
 import { OperatorController } from './operator-controller.js';
@@ -131,17 +129,7 @@ export class ResourcePoliciesController {
 
   /** A typing error in a policy would be a permission that nobody has, or that somebody registers later. */
   async #requireClient(id: string): Promise<void> {
-    const known = (await this.clients.stored(id)) ?? (isUrlId(id) ? await this.#describedAt(id) : undefined);
-    if (!known) throw invalidRequest('client_id is not a registered client');
-  }
-
-  async #describedAt(url: string): Promise<Client | undefined> {
-    try {
-      return await this.clients.find(url);
-    } catch (error) {
-      if (error instanceof OAuthError && error.status < 500) return undefined;
-      throw error;
-    }
+    if (!(await this.clients.named(id))) throw invalidRequest('client_id is not a registered client');
   }
 }
 

@@ -31,8 +31,7 @@ export class ClientAuthenticator {
   /**
    * @param form the parameters of the request; `client_id`, `client_secret` may be among them
    * @throws OAuthError `client-authentication-failed` with the exact private reason and one public text; `too-many-requests`
-   *   after ten failures in a minute; `invalid_request` when the credentials cannot be read; `try-again` when the host of a
-   *   metadata document is away
+   *   after ten failures in a minute; `invalid_request` when the credentials cannot be read
    */
   async authenticate(req: Request, form: Form): Promise<Client> {
     let client: Client | undefined;

@@ -92,6 +92,16 @@ describe('what a client says of itself', () => {
     ['a name with a line break', { client_name: 'Notes\nTrusted by your bank' }, 'characters that are not allowed'],
     ['a name that turns the text around', { client_name: 'Notes \u202eknab' }, 'characters that are not allowed'],
     ['a name with half a surrogate', { client_name: 'x\ud800' }, 'characters that are not allowed'],
+    ['a name of nothing to be seen', { client_name: '\u3164' }, 'characters that are not allowed'],
+    ['a name of an empty Braille pattern', { client_name: '\u2800' }, 'characters that are not allowed'],
+    ['a name with a soft hyphen', { client_name: 'No\u00adtes' }, 'characters that are not allowed'],
+    ['a name with a grapheme joiner', { client_name: 'No\u034ftes' }, 'characters that are not allowed'],
+    ['a name with a vowel separator', { client_name: 'No\u180etes' }, 'characters that are not allowed'],
+    ['a name with a variation selector', { client_name: 'Notes\ufe0f' }, 'characters that are not allowed'],
+    ['a name with tag characters', { client_name: 'Notes\u{e0041}' }, 'characters that are not allowed'],
+    ['a name with a joiner at its end', { client_name: 'Notes\u200d' }, 'characters that are not allowed'],
+    ['a name with a joiner beside a space', { client_name: 'My \u200cNotes' }, 'characters that are not allowed'],
+    ['a name with two joiners in a row', { client_name: 'No\u200c\u200ctes' }, 'characters that are not allowed'],
     ['a name with NUL', { client_name: 'x\u0000' }, 'characters that are not allowed'],
     ['the implicit grant', { grant_types: ['implicit'] }, 'grant_types may contain authorization_code, refresh_token'],
     [
@@ -115,6 +125,13 @@ describe('what a client says of itself', () => {
   it.each(wrong)('[7591.2] refuses %s, naming the member and what is allowed', (_, change, problem) => {
     expect(refusalOf({ redirect_uris: [WEB], ...change })).toContain(problem);
   });
+
+  it.each(['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u0915\u094d\u200d\u0937'])(
+    'takes a joiner within a word: %s',
+    (name) => {
+      expect(read({ redirect_uris: [WEB], client_name: name }).name).toBe(name);
+    },
+  );
 
   it('[M10] refuses a page or picture of a scheme that runs code', () => {
     for (const name of ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri']) {

@@ -34,8 +34,12 @@ const SELF_SERVICE_GRANTS: readonly string[] = [grantType.authorizationCode, gra
 const ALL_GRANTS: readonly string[] = Object.values(grantType);
 const NEEDS_SECRET: readonly string[] = [grantType.clientCredentials, grantType.tokenExchange];
 
-/** What could make a name look like something else: control characters, lone surrogates, invisible and direction marks. */
-const DECEPTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+/**
+ * What could make a name look like something else: control characters, lone surrogates, direction marks, and what is not
+ * seen. Joiners (U+200C, U+200D) may stand within a word: Persian and Indic scripts are spelled with them.
+ */
+const DECEPTIVE =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}|(?<![\p{L}\p{M}])[\u200c\u200d]|[\u200c\u200d](?![\p{L}\p{M}])/u;
 
 /**
  * The one check of client metadata, whoever sends it: a stranger at registration, a metadata document, an operator.

@@ -63,23 +63,25 @@ export class Clients {
   ) {}
 
   /**
-   * The client of a request that ends in no browser. A URL without a row is looked up in its metadata document, for which the
-   * last good copy will do while its host is away (W27).
+   * The client of a request that ends in no browser. Nothing is fetched: a URL without a row has no consent, and so neither code
+   * nor token to present, and strangers could keep every outgoing request busy.
    *
-   * @throws OAuthError `client-authentication-failed` (the document is wrong), `try-again` (its host is away)
+   * @throws OAuthError `client-authentication-failed` (the URL may be no client id here)
    */
   async find(id: string): Promise<Client | undefined> {
-    if (!isUrlId(id)) return this.store.find(id);
-    if (!this.config.cimd.enabled) return undefined;
-    this.documents.requireAcceptable(id);
-    return (await this.store.find(id)) ?? this.#describedBy(id, await this.documents.recent(id));
+    if (isUrlId(id)) {
+      if (!this.config.cimd.enabled) return undefined;
+      this.documents.requireAcceptable(id);
+    }
+    return this.store.find(id);
   }
 
   /**
    * The client of an authorization request. For a URL the document of today decides on redirects, name and grants; status,
    * ceiling and lifetimes are the row's, if there is one.
    *
-   * @throws OAuthError as `find` does, but an earlier copy of the document does not do
+   * @throws OAuthError `client-authentication-failed` (the document is wrong), `try-again` (its host is away),
+   *   `too-many-requests` (this address had too many documents fetched)
    */
   async forAuthorization(id: string): Promise<Client | undefined> {
     if (!isUrlId(id)) return this.store.find(id);
@@ -94,6 +96,16 @@ export class Clients {
   /** What is stored, with nothing fetched: for the operator. */
   stored(id: string): Promise<Client | undefined> {
     return this.store.find(id);
+  }
+
+  /**
+   * The client that an operator names: the stored one, or what the document of a URL says, for which the last good copy will do
+   * while its host is away (W27).
+   *
+   * @throws OAuthError `try-again` (its host is away)
+   */
+  async named(id: string): Promise<Client | undefined> {
+    return (await this.store.find(id)) ?? this.#described(id);
   }
 
   async list(query: ClientQuery): Promise<ClientPage> {
@@ -234,8 +246,10 @@ export class Clients {
     id: string,
     decide: (client: Client, tx: Transaction) => Change | undefined | Promise<Change | undefined>,
   ): Promise<Client> {
-    const document = await this.#unstoredDocument(id);
+    const named = await this.named(id);
+    const document = named?.stored === false ? named : undefined;
     return this.store.transaction(async (tx) => {
+      // An operator's decision about a client without a row makes the row (P7).
       if (document) await this.upsertDocumentClient(tx, document);
       const before = await this.store.lock(tx, id);
       if (!before) throw new ClientNotFound(id);
@@ -249,13 +263,12 @@ export class Clients {
     });
   }
 
-  /** An operator's decision about a client without a row makes the row (P7). */
-  async #unstoredDocument(id: string): Promise<Client | undefined> {
-    if (!isUrlId(id) || (await this.store.find(id))) return undefined;
+  async #described(id: string): Promise<Client | undefined> {
+    if (!isUrlId(id) || !this.config.cimd.enabled) return undefined;
     try {
-      return await this.find(id);
+      return this.#describedBy(id, await this.documents.recent(id));
     } catch (error) {
-      if (error instanceof OAuthError && error.code === 'invalid_client') throw new ClientNotFound(id);
+      if (error instanceof OAuthError && error.code === 'invalid_client') return undefined;
       throw error;
     }
   }

@@ -3,6 +3,8 @@ import { OAuthError } from '#libs/oauth';
 import { SettableClock } from '../../test/app.js';
 import { documentHost, documentsFromHere, type DocumentHost } from '../../test/document-host.js';
 import { loadConfig } from '../config/load-config.js';
+import { ProcessLimits } from '../platform/ephemeral/process-limits.js';
+import { openRequestContext } from '../platform/http/request-context.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import { MetadataDocuments } from './metadata-documents.js';
 
@@ -28,8 +30,15 @@ function documentsWith(settings: Record<string, string> = {}) {
     },
   });
   const clock = new SettableClock();
-  return { documents: new MetadataDocuments(new GuardedFetch(), clock, config), clock };
+  return { documents: new MetadataDocuments(new GuardedFetch(), new ProcessLimits(), clock, config), clock };
 }
+
+/** Asks as a request from `ip`. */
+const from = (ip: string, ask: () => Promise<unknown>): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const [req, res] = [{ ip, headers: {} }, { setHeader: () => {} }];
+    openRequestContext(req as never, res as never, () => void becomeOf(ask()).then(resolve, reject));
+  });
 
 /** A promise, and what makes it come true. */
 function gate(): { opened: Promise<void>; open: () => void } {
@@ -94,6 +103,29 @@ describe('metadata documents', () => {
     expect(await becomeOf(documents.recent(id))).toBe('known');
     clock.advance(24 * 3600);
     expect(await becomeOf(documents.recent(id))).toBe('temporarily_unavailable: not fetched: connect');
+  });
+
+  it('[M11] are fetched thirty times a minute for one address, and still given to it when nothing must be fetched', async () => {
+    const { documents } = documentsWith();
+    const [ip, neighbour, other] = ['2001:db8:1:2::1', '2001:db8:1:2:ffff::1', '2001:db8:1:3::1'];
+    const ids = Array.from({ length: 31 }, (_, n) => host.put(`/many-${n}`));
+    const last = ids[30]!;
+    for (const id of ids.slice(0, 30)) expect(await from(ip, () => documents.current(id))).toBe('known');
+    expect(await from(ip, () => documents.current(last))).toMatch(/^slow_down/);
+    expect(await from(neighbour, () => documents.current(last))).toMatch(/^slow_down/);
+    expect(await from(ip, () => documents.current(ids[0]!))).toBe('known');
+    expect(host.hits).toHaveLength(30);
+    expect(await from(ip, () => documents.recent(host.put('/an-operators')))).toBe('known');
+    expect(await from(other, () => documents.current(last))).toBe('known');
+    expect(await from(ip, () => documents.current(last))).toBe('known');
+  });
+
+  it('[M11] are not refused to an address because another one, that has asked too often, wants them as well', async () => {
+    const { documents } = documentsWith();
+    for (let n = 0; n < 30; n++) await from('192.0.2.1', () => documents.current(host.put(`/before-${n}`)));
+    const id = host.put('/wanted', { headers: { 'cache-control': 'no-store' } });
+    const asked = ['192.0.2.1', '192.0.2.2', '192.0.2.1'].map((ip) => from(ip, () => documents.current(id)));
+    expect((await Promise.all(asked))[1]).toBe('known');
   });
 
   it('[A23] come from allowed hosts only, when there are any, and never from denied ones', () => {

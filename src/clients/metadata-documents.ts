@@ -2,6 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
+import { Limits, type Limit } from '../platform/ephemeral/limits.js';
+import { addressKey } from '../platform/http/address-key.js';
+import { requestContext } from '../platform/http/request-context.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import type { ClientMetadata } from './client.js';
@@ -17,22 +20,27 @@ import { MetadataDocumentCache, type RecentFailure } from './metadata-document-c
 /** So that one slow host cannot hold every outgoing request of this server. */
 const MAX_IN_FLIGHT_PER_HOST = 4;
 
+/** So that one address cannot hold every outgoing request either, with a host for each. */
+const DOCUMENT_FETCH: Limit = { name: 'document-fetch', points: 30, windowSeconds: 60 };
+
 /**
  * Client id metadata documents (draft-ietf-oauth-client-id-metadata-document-02): the metadata of a client whose id is the URL
  * of a document about it.
  *
- * Strangers choose the URLs: every fetch is guarded, shared by whoever wants the same URL at the same time, and not repeated
- * for 30 seconds after a failure. A failure is `wrong` (the document breaks a rule or is gone: `invalid_client`) or
+ * Strangers choose the URLs: every fetch is guarded, counted by the address that asks for it, shared by whoever wants the same
+ * URL at the same time, and not repeated for 30 seconds after a failure. A failure is `wrong` (the document breaks a rule or is gone: `invalid_client`) or
  * `unavailable` (its host is away: 503); its details go to the operator only.
  */
 @Injectable()
 export class MetadataDocuments {
   readonly #cache = new MetadataDocumentCache();
   readonly #inFlight = new Map<string, Promise<ClientMetadata>>();
+  readonly #admissions = new Map<string, Promise<void>>();
   readonly #hosts = new Map<string, number>();
 
   constructor(
     private readonly http: GuardedFetch,
+    private readonly limits: Limits,
     private readonly clock: Clock,
     private readonly config: Config,
   ) {}
@@ -52,32 +60,64 @@ export class MetadataDocuments {
   /**
    * What the document says now, as far as its cache headers ask for now.
    *
-   * @throws OAuthError `client-authentication-failed` or `try-again`
+   * @throws OAuthError `client-authentication-failed`, `try-again`, or `too-many-requests`: this address had too much fetched
    */
   async current(id: string): Promise<ClientMetadata> {
     this.requireAcceptable(id);
-    const now = this.clock.now();
-    const fresh = this.#cache.fresh(id, now);
-    if (fresh) return fresh;
-    const failure = this.#cache.failure(id, now);
-    if (failure) throw refusal(id, failure);
-    const running = this.#inFlight.get(id);
-    if (running) return running;
-    const fetching = this.#fetch(id).finally(() => this.#inFlight.delete(id));
-    this.#inFlight.set(id, fetching);
-    return fetching;
+    const known = this.#known(id);
+    if (known) return known;
+    await this.#admit(id);
+    return this.#known(id) ?? this.#start(id);
   }
 
-  /** The same, but while the host is away what it last said will do, for a day (W27). */
+  /** The same for an operator, who is not counted. While the host is away what it last said will do, for a day (W27). */
   async recent(id: string): Promise<ClientMetadata> {
+    this.requireAcceptable(id);
     try {
-      return await this.current(id);
+      return await (this.#known(id) ?? this.#start(id));
     } catch (error) {
       const away = error instanceof OAuthError && error.symptom === 'try-again';
       const lastGood = away ? this.#cache.lastGood(id, this.clock.now()) : undefined;
       if (lastGood) return lastGood;
       throw error;
     }
+  }
+
+  /** What needs no fetch of its own. @throws OAuthError if the last one has failed just now */
+  #known(id: string): ClientMetadata | Promise<ClientMetadata> | undefined {
+    const now = this.clock.now();
+    const fresh = this.#cache.fresh(id, now);
+    if (fresh) return fresh;
+    const failure = this.#cache.failure(id, now);
+    if (failure) throw refusal(id, failure);
+    return this.#inFlight.get(id);
+  }
+
+  #start(id: string): Promise<ClientMetadata> {
+    const fetching = this.#fetch(id).finally(() => this.#inFlight.delete(id));
+    this.#inFlight.set(id, fetching);
+    return fetching;
+  }
+
+  /** Apart from the fetch, so that nobody shares the refusal of another address; one point for all who ask together. */
+  #admit(id: string): Promise<void> {
+    if (!this.config.rateLimit.enabled) return Promise.resolve();
+    const address = addressKey(requestContext()?.ip ?? '');
+    const key = `${address} ${id}`;
+    const running = this.#admissions.get(key);
+    if (running) return running;
+    const admission = this.#take(id, address).finally(() => this.#admissions.delete(key));
+    this.#admissions.set(key, admission);
+    return admission;
+  }
+
+  async #take(clientId: string, address: string): Promise<void> {
+    const { allowed, retryAfterSeconds } = await this.limits.take(DOCUMENT_FETCH, address);
+    if (allowed) return;
+    throw new OAuthError('too-many-requests', 'rate_limited', {
+      headers: { 'Retry-After': String(retryAfterSeconds) },
+      facts: { clientId },
+    });
   }
 
   async #fetch(id: string): Promise<ClientMetadata> {

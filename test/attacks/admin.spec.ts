@@ -119,7 +119,7 @@ describe('whoever guesses admin keys', () => {
 
   const guess = (key: string) => rawRequest(guessed.adminUrl, '/admin/stats', { headers: bearer(key) });
 
-  it('is locked out after 20 wrong ones, which the audit knows and which hold no key', async () => {
+  it('is slowed down after 20 wrong ones, without shutting out the operator beside them, which the audit knows and which hold no key', async () => {
     const near = [`${guessed.adminKey}x`, guessed.adminKey.slice(1), guessed.adminKey.toUpperCase()];
     for (let index = 0; index < 20; index++) {
       const { status, body } = await guess(near[index] ?? `guess-${index}`);
@@ -128,12 +128,24 @@ describe('whoever guesses admin keys', () => {
     const locked = await guess('guess-20');
     expect([locked.status, locked.body.code]).toEqual([429, 'slow_down']);
     expect(Number(locked.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await guess(guessed.adminKey)).status).toBe(200);
 
     await expect.poll(() => audited(guessed, 'admin.auth_failed')).toHaveLength(20);
     const [fact] = await audited(guessed, 'admin.auth_failed');
     expect(fact).toMatchObject({ reason: 'key_mismatch', detail: {} });
     expect(JSON.stringify(guessed.logged)).not.toContain(guessed.adminKey);
     expect(guessed.logged.join('\n')).not.toContain('guess-');
+  });
+
+  it('gets no more guesses by taking other addresses of one IPv6 network', async () => {
+    const proxied = await startTestApp({ settings: { SERVER_TRUSTED_PROXIES: '127.0.0.1/32' } });
+    const from = (ip: string) =>
+      rawRequest(proxied.adminUrl, '/admin/stats', { headers: { ...bearer('guess'), 'x-forwarded-for': ip } });
+    const statuses: number[] = [];
+    for (let n = 1; n <= 21; n++) statuses.push((await from(`2001:db8:1:2::${n}`)).status);
+    expect(statuses).toEqual([...Array(20).fill(401), 429]);
+    expect((await from('2001:db8:1:3::1')).status).toBe(401);
+    await proxied.close();
   });
 
   it('gets no more guesses, and writes no more audit, by making them all at once', async () => {

@@ -11,7 +11,7 @@ import {
   type Flow,
   type ResourceFixture,
 } from '../builders.js';
-import { whileHeld } from '../held-lock.js';
+import { untilWaiting, whileHeld } from '../held-lock.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 import { recorded } from '../recorded.js';
 
@@ -264,6 +264,43 @@ describe('what is no longer so when the person presses Allow', () => {
     );
     expect([visit.status, visit.location]).toEqual([503, undefined]);
     await expectNothingStored();
+  });
+});
+
+describe('a client that is deleted while the person presses Allow', () => {
+  const remove = () => app.admin('DELETE', `/admin/clients/${flow.client.id}?force=true`);
+  const inForce = () =>
+    app.sql('select id from consents where client_id = $1 and superseded_at is null and revoked_at is null', [
+      flow.client.id,
+    ]);
+
+  it('leaves no consent behind, not even one that was being given when the deletion began', async () => {
+    let removed: ReturnType<typeof remove> | undefined;
+    const visit = await whileHeld(
+      app,
+      `select from users where id = '${flow.user.id}' for update`,
+      () => press(),
+      async () => {
+        removed = remove();
+        await untilWaiting(app, 2);
+      },
+    );
+    expect(visit.location).toContain('code=');
+    expect((await removed)?.status).toBe(204);
+    expect(await inForce()).toEqual([]);
+  });
+
+  it('is gone with its consents, or the person is told to try again; neither of the two fails', async () => {
+    for (let round = 0; round < 8; round += 1) {
+      flow = { ...flow, client: await aClient(app) };
+      page = await consentPage(pkce().challenge);
+      fields = { ...page.form('decision'), decision: 'allow' };
+      await press();
+      const [visit, again, { status }] = await Promise.all([press(), press(), remove()]);
+      for (const answer of [visit.status, again.status]) expect([303, 400, 503]).toContain(answer);
+      expect([204, 503]).toContain(status);
+      if (status === 204) expect(await inForce()).toEqual([]);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { audited, authorizeUrl, pkce, type Flow } from '../builders.js';
+import { audited, authorizeUrl, pkce, postForm, type Flow } from '../builders.js';
 import { documentHost, documentsFromHere, type DocumentAnswer, type DocumentHost } from '../document-host.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 
@@ -165,6 +165,26 @@ describe('a flood', () => {
     app.clock.advance(30);
     expect((await authorize(id)).location).toContain('error=invalid_target');
     expect(host.hits).toHaveLength(2);
+  });
+
+  it('[M11] of slow documents at the token endpoint holds no outgoing request: nothing is fetched, failures are counted', async () => {
+    const ids = Array.from({ length: 20 }, () => aDocument({ after: new Promise(() => {}) }));
+    const present = (id: string) =>
+      postForm(app, '/oauth/token', { grant_type: 'refresh_token', refresh_token: 'x', client_id: id });
+    const statuses = (await Promise.all(ids.map(present))).map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([...Array(10).fill(401), ...Array(10).fill(429)]);
+    expect(host.hits).toEqual([]);
+  });
+
+  it('[M11] of documents from one address is slowed down before it is fetched', async () => {
+    const own = await startTestApp({ beside: app, settings: documentsFromHere });
+    const pages: Visit[] = [];
+    for (let n = 0; n < 31; n++) pages.push(await authorize(withMembers({}), own));
+    await own.close();
+    expect(pages.map(({ status }) => status)).toEqual([...Array(30).fill(303), 429]);
+    expect(pages.at(-1)?.location).toBeUndefined();
+    expect(pages.at(-1)?.response.headers.get('retry-after')).not.toBeNull();
+    expect(host.hits).toHaveLength(30);
   });
 
   it('leaves no row behind', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { aClient, aConfidentialClient, aFlow, aResource, audited, introspect, refresh, tokensOf } from '../builders.js';
+import { untilWaiting, whileHeld } from '../held-lock.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -87,6 +88,35 @@ describe('an operator registers a resource', () => {
     const sameUri = await app.admin('POST', '/admin/resources', { ...draft(), uri: 'https://taken.example/' });
     expect([sameSlug.status, sameSlug.body.code]).toEqual([409, 'resource_exists']);
     expect([sameUri.status, sameUri.body.code]).toEqual([409, 'resource_exists']);
+  });
+
+  it.each(['slug', 'uri'])('once, when twelve requests ask for the same %s at the same time', async (member) => {
+    const { [member]: wanted } = draft();
+    const answers = await whileHeld(
+      app,
+      'lock table resources in share mode',
+      () =>
+        Promise.all(
+          Array.from({ length: 12 }, () => app.admin('POST', '/admin/resources', { ...draft(), [member]: wanted })),
+        ),
+      () => untilWaiting(app, 3),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array<number>(11).fill(409)]);
+  });
+});
+
+describe('resources of the configuration', () => {
+  it('are created once by replicas that start at the same time', async () => {
+    const settings = { RESOURCE_URI: 'https://seeded.example/mcp', RESOURCE_SCOPES: 'read' };
+    const replicas = await whileHeld(
+      app,
+      'lock table resources in share mode',
+      () => Promise.allSettled([1, 2].map(() => startTestApp({ beside: app, settings }))),
+      () => untilWaiting(app, 2),
+    );
+    await Promise.all(replicas.map((replica) => replica.status === 'fulfilled' && replica.value.close()));
+    expect(replicas.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect(await app.sql('select id from resources where uri = $1', [settings.RESOURCE_URI])).toHaveLength(1);
   });
 });
 

@@ -97,6 +97,29 @@ describe.each(implementations)('limits %s', (_, create) => {
     expect(await takeTimes(limits, 2, of)).toEqual([true, false]);
   });
 
+  it('get one point back at a time', async () => {
+    const limits = create();
+    const of = limit({ points: 2 });
+    expect(await takeTimes(limits, 2, of)).toEqual([true, true]);
+    await limits.giveBack(of, 'somebody');
+    expect(await takeTimes(limits, 2, of)).toEqual([true, false]);
+  });
+
+  it('get nothing back that was not taken in this window', async () => {
+    const limits = create();
+    const of = limit({ points: 1 });
+    await limits.giveBack(of, 'somebody');
+    expect(await takeTimes(limits, 2, of)).toEqual([true, false]);
+  });
+
+  it('stay locked when a point is given back', async () => {
+    const limits = create();
+    const of = limit({ points: 1, blockSeconds: 900 });
+    await limits.take(of, 'somebody');
+    await limits.giveBack(of, 'somebody');
+    expect(await limits.peek(of, 'somebody')).toMatchObject({ allowed: false });
+  });
+
   it('take new numbers at once', async () => {
     const limits = create();
     const of = limit({ points: 1 });

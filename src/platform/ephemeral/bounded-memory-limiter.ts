@@ -42,6 +42,12 @@ export class BoundedMemoryLimiter extends RateLimiterMemory {
     }
   }
 
+  override async reward(key: string): Promise<RateLimiterRes> {
+    const state = await super.reward(key);
+    this.#track(key, state.remainingPoints > 0);
+    return state;
+  }
+
   override block(key: string, seconds: number): Promise<RateLimiterRes> {
     this.#track(key, false);
     return super.block(key, seconds);

@@ -33,6 +33,14 @@ export abstract class CountingLimits extends Limits {
     return refused(state.msBeforeNext);
   }
 
+  async giveBack(limit: Limit, key: string): Promise<void> {
+    const limiter = this.#limiter(limit);
+    const hashedKey = hash(key);
+    const { consumedPoints } = await limiter.reward(hashedKey);
+    // The window the point was taken in has ended: the new one must not begin with a point too many.
+    if (consumedPoints < 0) await limiter.delete(hashedKey);
+  }
+
   async clear(limit: Limit, key: string): Promise<void> {
     await this.#limiter(limit).delete(hash(key));
   }

@@ -29,6 +29,9 @@ export abstract class Limits {
   /** What `take` would answer now, without taking. */
   abstract peek(limit: Limit, key: string): Promise<LimitVerdict>;
 
+  /** Gives one taken point back; a lock stays. Of a window that has ended there is nothing to give back. */
+  abstract giveBack(limit: Limit, key: string): Promise<void>;
+
   /** Gives all points back and unlocks. */
   abstract clear(limit: Limit, key: string): Promise<void>;
 }

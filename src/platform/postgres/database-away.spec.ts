@@ -1,6 +1,6 @@
 import { QueryFailedError } from 'typeorm';
 import { describe, expect, it } from 'vitest';
-import { asDatabaseAway, DatabaseAway, isDatabaseAway, sqlState } from './database-away.js';
+import { asDatabaseAway, DatabaseAway, gaveWay, isDatabaseAway, sqlState, violatedUnique } from './database-away.js';
 
 const failure = (message: string, code?: string): Error => Object.assign(new Error(message), code ? { code } : {});
 
@@ -66,5 +66,22 @@ describe('the outcome of a statement', () => {
   it('keeps the state of an SQL error readable through the ORM', () => {
     expect(sqlState(new QueryFailedError('insert', [], failure('duplicate', '23505')))).toBe('23505');
     expect(sqlState(failure('plain'))).toBeUndefined();
+  });
+});
+
+describe('what the database says of other transactions', () => {
+  it('is that this one gave way, for a deadlock and for want of a serial order', () => {
+    const states = ['40P01', '40001', '40002', '23505'];
+    expect(states.filter((state) => gaveWay(new QueryFailedError('update', [], failure('x', state))))).toEqual([
+      '40P01',
+      '40001',
+    ]);
+  });
+
+  it('is the name of the constraint that one of them has the value of', () => {
+    const violation = (code: string) => Object.assign(failure('x', code), { constraint: 'things_name_key' });
+    expect(violatedUnique(new QueryFailedError('insert', [], violation('23505')))).toBe('things_name_key');
+    expect(violatedUnique(violation('23514'))).toBeUndefined();
+    expect(violatedUnique(failure('x', '23505'))).toBeUndefined();
   });
 });

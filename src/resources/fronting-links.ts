@@ -113,7 +113,7 @@ export class FrontingLinks {
     target: string,
   ): Promise<[Resource, Resource]> {
     const locked = new Map<string, Resource | undefined>();
-    for (const id of [bySlug.get(source), bySlug.get(target)].filter((id) => id !== undefined).sort())
+    for (const id of [bySlug.get(source), bySlug.get(target)].filter((known) => known !== undefined).toSorted())
       locked.set(id, await this.resources.lock(tx, id));
     const [from, to] = [source, target].map((slug) => locked.get(bySlug.get(slug) ?? ''));
     if (!from) throw new FrontingInvalid(`source ${source} is no resource`);

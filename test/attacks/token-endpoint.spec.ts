@@ -196,7 +196,8 @@ describe('the grant type', () => {
     const answer = await post('/oauth/token', form(grant));
     const text = `grant_type ${name} is not enabled on this server (${setting})`;
     await expectError(answer, 400, 'unsupported_grant_type', text);
-    await expectRecorded(answer, 'token.issue_denied', 'grant_disabled');
+    const action = name === 'token-exchange' ? 'token.exchange_denied' : 'token.issue_denied';
+    await expectRecorded(answer, action, 'grant_disabled');
   });
 
   it.each([

@@ -186,7 +186,12 @@ const rows: readonly Row[] = [
     declined('no token of this server carries it: who may act is policy of the target, which an operator can change'),
   ],
   ['X8', 'RULE', 'no impersonation: another client than the one of the token is always an actor', 'RFC 8693 §1.1'],
-  ['X9', 'RULE', 'the chain is bounded, has no circle, and is in token, introspection and audit alike', 'RFC 8693 §4.1'],
+  [
+    'X9',
+    'RULE',
+    'the chain is bounded, has no circle, and is in token, introspection and audit alike',
+    'RFC 8693 §4.1',
+  ],
   ['X10', 'RULE', 'scope, audience and lifetime never exceed the subject token and policy', 'RFC 8693 §5'],
 
   // Other RFCs, one row per rule

@@ -34,6 +34,7 @@ describe('the metadata of the server', () => {
       authorization_response_iss_parameter_supported: true,
       resource_indicators_supported: true,
       client_id_metadata_document_supported: true,
+      dpop_signing_alg_values_supported: ['ES256', 'RS256', 'PS256', 'EdDSA'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],
     });

@@ -90,7 +90,7 @@ describe('fronting links', () => {
     expect(await ask(a.slug, 'nowhere', same)).toEqual([400, 'invalid_request']);
     const [x, y] = await Promise.all([aResource(app), aResource(app)]);
     const both = await Promise.all([ask(x.slug, y.slug, same), ask(y.slug, x.slug, same)]);
-    expect(both.map(([status]) => status).sort()).toEqual([201, 409]);
+    expect(both.map(([status]) => status).toSorted()).toEqual([201, 409]);
   });
 
   it('are made on the command line, scopes with colons too', async () => {

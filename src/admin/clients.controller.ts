@@ -46,8 +46,7 @@ export class ClientsController {
 
   @Patch(':id')
   async update(@ClientId() id: string, @Body() dto: UpdateClient): Promise<object> {
-    const { client_name, redirect_uris, grant_types } = dto;
-    return toClientView(await this.clients.update(id, { client_name, redirect_uris, grant_types }, toFacts(dto)));
+    return toClientView(await this.clients.update(id, dto, toFacts(dto)));
   }
 
   @Delete(':id')

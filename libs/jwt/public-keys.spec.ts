@@ -34,7 +34,7 @@ describe('a set of public keys', () => {
   });
 
   it('is the same set whatever the order of its members', () => {
-    const turned = Object.fromEntries(Object.entries(ec).reverse()) as JWK;
+    const turned = Object.fromEntries(Object.entries(ec).toReversed()) as JWK;
     expect(keysText([turned as typeof ec & { kty: string }])).toBe(keysText(readPublicKeys({ keys: [ec] })));
   });
 

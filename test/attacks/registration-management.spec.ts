@@ -26,6 +26,15 @@ describe('[7592.2] who does not hold the registration token', () => {
     const before = await rowOf(victim.client_id);
     const { registration_access_token: theirs } = other;
     const turned = victim.registration_access_token.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    const refusal = {
+      status: 401,
+      challenge: 'Bearer realm="authserver", error="invalid_token"',
+      body: {
+        error: 'invalid_token',
+        error_description: 'the registration access token is not accepted',
+        error_uri: `${app.issuer}/errors/invalid_token#registration-token-refused`,
+      },
+    };
     const attempts: [Pick<Registered, 'client_id' | 'registration_access_token'>, string][] = [
       [victim, theirs],
       [victim, turned],
@@ -45,17 +54,7 @@ describe('[7592.2] who does not hold the registration token', () => {
       const answers = await Promise.all(
         attempts.map(async ([client, token]) => seen(await manage(app, client, method, body, `Bearer ${token}`))),
       );
-      expect(answers).toEqual(
-        Array(attempts.length).fill({
-          status: 401,
-          challenge: 'Bearer realm="authserver", error="invalid_token"',
-          body: {
-            error: 'invalid_token',
-            error_description: 'the registration access token is not accepted',
-            error_uri: `${app.issuer}/errors/invalid_token#registration-token-refused`,
-          },
-        }),
-      );
+      expect(answers).toEqual(answers.map(() => refusal));
     }
     expect(await rowOf(victim.client_id)).toEqual(before);
     expect((await audited(app, 'client.registration_denied'))[0]).toMatchObject({ reason: 'registration_token_wrong' });

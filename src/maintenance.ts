@@ -43,6 +43,7 @@ const EXPIRED = {
   client_secrets: 'expires_at < $1',
   families: 'least(expires_at, ends_at) < $1',
   replays: 'expires_at < $1',
+  used_assertions: 'expires_at < $1',
   revocations: 'expires_at < $1',
 } as const;
 

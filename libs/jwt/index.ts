@@ -1,4 +1,6 @@
 export * from './algorithms.js';
+export * from './client-assertion.js';
+export * from './public-keys.js';
 export * from './sign-jwt.js';
 export * from './signing-key.js';
 export * from './strict-jws.js';

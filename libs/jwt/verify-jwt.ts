@@ -45,9 +45,7 @@ export async function verifyJwt(
   keys: readonly JWK[],
   expected: ExpectedJwt,
 ): Promise<{ payload: JWTPayload; kid: string }> {
-  const read = readJws(jwt, maxLength);
-  if (!read) throw new JwtRefused('malformed');
-  const { header, payload } = read;
+  const { header, payload } = readJwt(jwt);
   if ('crit' in header) throw new JwtRefused('malformed');
   if (mediaType(header.typ) !== mediaType(expected.typ)) throw new JwtRefused('typ');
   const alg = expected.algorithms.find((allowed) => allowed === header.alg);
@@ -64,6 +62,17 @@ export async function verifyJwt(
   return { payload, kid };
 }
 
+/**
+ * What a signed JWT in compact form says, before anything is believed.
+ *
+ * @throws JwtRefused `malformed`: too long, a member twice, not strict base64url, UTF-8 or JSON
+ */
+export function readJwt(jwt: string): { header: Record<string, unknown>; payload: JWTPayload } {
+  const read = readJws(jwt, maxLength);
+  if (!read) throw new JwtRefused('malformed');
+  return read;
+}
+
 function checkClaims(payload: JWTPayload, expected: ExpectedJwt): void {
   const { exp, iat, nbf = iat } = payload;
   if (!isTime(exp) || !isTime(iat) || !isTime(nbf)) throw new JwtRefused('claims_missing');
@@ -74,11 +83,11 @@ function checkClaims(payload: JWTPayload, expected: ExpectedJwt): void {
 }
 
 /** RFC 7519 §2 NumericDate. JSON numbers like 1e999 read as Infinity: such a token would never end. */
-function isTime(value: unknown): value is number {
+export function isTime(value: unknown): value is number {
   return Number.isFinite(value);
 }
 
 /** RFC 7515 §4.1.9: `typ` is a media type, compared without case; `application/` may be left out. */
-function mediaType(typ: unknown): string | undefined {
+export function mediaType(typ: unknown): string | undefined {
   return typeof typ === 'string' ? typ.toLowerCase().replace(/^application\//, '') : undefined;
 }

@@ -25,6 +25,10 @@ export const clientSymptoms = {
       'The client authenticated by another method than the one it registered.',
       'Use the registered token_endpoint_auth_method.',
     ],
+    assertion_invalid: [
+      "The client assertion fails a check of RFC 7523 §3: the audit row's `check` names it.",
+      'Sign it with a registered key; iss and sub are the client id, aud is the issuer alone, exp is at most 5 minutes ahead, jti is new.',
+    ],
     pepper_changed: [
       'The secret was stored under another client_secret_pepper.',
       'Restore the pepper, or rotate the secret.',
@@ -102,4 +106,21 @@ export const clientSymptoms = {
       'The description names the member and what is allowed.',
     ],
   }),
+  'registration-token-refused': symptom(
+    'invalid_token',
+    'the registration access token is not accepted',
+    'RFC 7592 §2',
+    {
+      registration_token_missing: [
+        'The request has no registration access token.',
+        'Send it as `Authorization: Bearer ...`; the answer to the registration had it.',
+      ],
+      registration_token_wrong: [
+        'The token is not that of the client in the URL, or the client is not there any more.',
+        'Use registration_client_uri and registration_access_token of one registration; or register again.',
+      ],
+      client_suspended: ['The client was suspended by an operator.', 'Ask the operator.'],
+      client_revoked: ['The client was revoked by an operator.', 'Register a new client.'],
+    },
+  ),
 } as const;

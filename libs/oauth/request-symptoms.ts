@@ -90,6 +90,10 @@ export const requestSymptoms = {
       "The host of the client's metadata document does not answer.",
       'Nothing was consumed or issued; try again after Retry-After.',
     ],
+    client_keys_unavailable: [
+      "The host of the client's jwks_uri does not answer.",
+      'Nothing was consumed or issued; try again after Retry-After.',
+    ],
     stale_twice: [
       'Policies changed twice while this request was decided.',
       'Nothing was consumed or issued; try again.',

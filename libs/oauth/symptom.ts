@@ -13,6 +13,7 @@
 export const errorStatus = {
   invalid_request: 400,
   invalid_client: 401,
+  invalid_token: 401,
   invalid_grant: 400,
   unauthorized_client: 400,
   unsupported_grant_type: 400,

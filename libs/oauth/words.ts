@@ -16,9 +16,16 @@ export const tokenType = {
 
 export type GrantType = (typeof grantType)[keyof typeof grantType];
 
-export const authMethods = ['none', 'client_secret_basic', 'client_secret_post'] as const;
+export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;
 
 export type AuthMethod = (typeof authMethods)[number];
+
+/** Whether clients of this method are given a secret. */
+export const usesSecret = (method: AuthMethod): boolean =>
+  method === 'client_secret_basic' || method === 'client_secret_post';
+
+/** RFC 7523 §2.2 */
+export const clientAssertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 export const applicationTypes = ['web', 'native'] as const;
 

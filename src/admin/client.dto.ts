@@ -1,5 +1,8 @@
-import { IsBoolean, IsIn, MinLength } from 'class-validator';
+import { IsBoolean, IsIn, IsObject, MinLength } from 'class-validator';
+import { clientSigningAlgs } from '#libs/jwt';
+import { authMethods } from '#libs/oauth';
 import type { Client, ClientFacts } from '../clients/clients.js';
+import { toKeyMembers } from '../clients/key-metadata.js';
 import { PageQuery } from './list.dto.js';
 import { IsSeconds, IsText, IsTextList, MayBeAbsent, MayBeNull } from './member-checks.js';
 
@@ -19,6 +22,21 @@ class ClientSettings {
   @MayBeAbsent()
   @IsBoolean()
   dpop_bound_access_tokens?: boolean;
+
+  /** The public keys of a client with private_key_jwt. */
+  @MayBeAbsent()
+  @IsObject()
+  jwks?: object;
+
+  /** Where they are, in place of `jwks`. */
+  @MayBeAbsent()
+  @IsText(2048)
+  jwks_uri?: string;
+
+  /** null: whatever the keys can verify. */
+  @MayBeNull()
+  @IsIn(clientSigningAlgs)
+  token_endpoint_auth_signing_alg?: string | null;
 
   /** The ceiling: the most the client may ask for, separated by spaces; empty: none of its own. */
   @MayBeAbsent()
@@ -56,7 +74,7 @@ export class CreateClient extends ClientSettings {
   response_types?: string[];
 
   @MayBeAbsent()
-  @IsIn(['none', 'client_secret_basic', 'client_secret_post'])
+  @IsIn(authMethods)
   token_endpoint_auth_method?: string;
 
   @MayBeAbsent()
@@ -121,6 +139,7 @@ export const toClientView = (client: Client) => ({
   grant_types: client.grantTypes,
   response_types: client.responseTypes,
   token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+  ...toKeyMembers(client),
   scope: client.scope.join(' '),
   status: client.status,
   registration_source: client.registrationSource,

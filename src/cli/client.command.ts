@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { list, orNull, paged, secondsOrDefault, trueOrFalse, uriList, type PageFlags } from './flags.js';
+import { jsonFile, list, orNull, paged, secondsOrDefault, trueOrFalse, uriList, type PageFlags } from './flags.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -11,6 +11,8 @@ interface SettingFlags {
   readonly name?: string;
   readonly grantTypes?: string[];
   readonly redirectUris?: string[];
+  readonly jwksFile?: unknown;
+  readonly jwksUri?: string;
   readonly scope?: string;
   readonly defaultResource?: string;
   readonly accessTokenTtl?: number | 'default';
@@ -51,7 +53,7 @@ function addWriting(client: Command, run: Run): void {
     .option('--agent', 'the client is an agent; its tokens say so')
     .option('--agent-description <text>', 'what the agent does, at most 255 characters')
     .option('--application-type <type>', 'web or native')
-    .option('--auth-method <method>', 'none, client_secret_basic or client_secret_post', 'none')
+    .option('--auth-method <method>', 'none, client_secret_basic, client_secret_post or private_key_jwt', 'none')
     .action(
       run<CreateFlags>(async (flags, { api, output }) => {
         const created = await api.post('/admin/clients', {
@@ -147,6 +149,8 @@ function settings(command: Command): Command {
   return command
     .option('--grant-types <types>', 'comma-separated; new clients: authorization_code,refresh_token', list)
     .option('--redirect-uris <uris>', 'comma-separated, or the flag repeated', uriList)
+    .option('--jwks-file <path>', 'public keys of a client with private_key_jwt, as a JWK set', jsonFile)
+    .option('--jwks-uri <uri>', 'where its public keys are, in place of --jwks-file')
     .option('--scope <scopes>', 'the most it may ask for, space-separated; empty for no limit of its own')
     .option('--default-resource <uri>', 'the resource meant when a request names none')
     .option('--access-token-ttl <seconds>', 'lifetime of its access tokens, or default', secondsOrDefault)
@@ -163,6 +167,8 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
   return {
     client_name: flags.name,
     redirect_uris: flags.redirectUris,
+    jwks: flags.jwksFile,
+    jwks_uri: flags.jwksUri,
     grant_types: flags.grantTypes,
     scope: flags.scope,
     default_resource: flags.defaultResource,

@@ -63,16 +63,20 @@ const scopeSpelling = /^([^|]*)(?:\|([^|]*))?(?:\|(.*))?$/s;
 
 /** A JSON file with a list of scopes: `name`, and perhaps `description`, `upstream`, `default`. */
 export function scopesFile(path: string): unknown[] {
-  let content: unknown;
+  const content = jsonFile(path);
+  if (!Array.isArray(content)) throw new InvalidArgumentError('it must hold a JSON list of scopes.');
+  return content as unknown[];
+}
+
+/** A file that holds JSON. */
+export function jsonFile(path: string): unknown {
   try {
-    content = JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new InvalidArgumentError(
       `it cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  if (!Array.isArray(content)) throw new InvalidArgumentError('it must hold a JSON list of scopes.');
-  return content as unknown[];
 }
 
 /**

@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { OAuthError, type AuthMethod, type Form } from '#libs/oauth';
-import { Config } from '../config/config.js';
-import { Clock } from '../platform/clock/clock.js';
+import { OAuthError, type Form } from '#libs/oauth';
 import { Limits, type Limit } from '../platform/ephemeral/limits.js';
 import { addressKey } from '../platform/http/address-key.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { Throughput } from '../platform/http/throughput.js';
 import type { Client } from './client.js';
+import { ClientAssertions } from './client-assertions.js';
 import { failed, readCredentials, type AuthenticationRefusal, type ClientCredentials } from './client-credentials.js';
-import { judgeSecret, type SecretVerdict } from './client-secret.js';
-import { ClientSecretStore } from './client-secret.store.js';
+import { ClientSecrets, type SecretVerdict } from './client-secrets.js';
 import { Clients } from './clients.js';
 
 /** W23. Right credentials are never refused by it: a neighbour at the same address cannot lock a client out. */
@@ -21,17 +19,17 @@ const FAILED_AUTHENTICATION: Limit = { name: 'client-authentication', points: 10
 export class ClientAuthenticator {
   constructor(
     private readonly clients: Clients,
-    private readonly secrets: ClientSecretStore,
+    private readonly secrets: ClientSecrets,
+    private readonly assertions: ClientAssertions,
     private readonly limits: Limits,
-    private readonly clock: Clock,
-    private readonly config: Config,
     private readonly throughput: Throughput,
   ) {}
 
   /**
    * @param form the parameters of the request; `client_id`, `client_secret` may be among them
    * @throws OAuthError `client-authentication-failed` with the exact private reason and one public text; `too-many-requests`
-   *   after ten failures in a minute; `invalid_request` when the credentials cannot be read
+   *   after ten failures in a minute; `invalid_request` when the credentials cannot be read; `try-again` when the host of a client's
+   *   keys is away
    */
   async authenticate(req: Request, form: Form): Promise<Client> {
     let client: Client | undefined;
@@ -40,8 +38,9 @@ export class ClientAuthenticator {
       // Read for unknown clients too: a stranger must not learn from the time it takes which ids exist.
       const [found, verdict] = await Promise.all([this.clients.find(credentials.id), this.#verdictOn(credentials)]);
       client = found;
-      const reason = refusalOf(client, credentials.method, verdict);
+      const reason = refusalOf(client, credentials, verdict);
       if (client && !reason) {
+        if (credentials.method === 'private_key_jwt') await this.assertions.verify(client, credentials.assertion);
         await this.throughput.admit(client.id);
         return client;
       }
@@ -52,10 +51,9 @@ export class ClientAuthenticator {
     }
   }
 
+  /** Of what can be judged without knowing the client. */
   async #verdictOn(credentials: ClientCredentials): Promise<SecretVerdict> {
-    if (credentials.method === 'none') return 'right';
-    const stored = await this.secrets.ofClient(credentials.id);
-    return judgeSecret(credentials.secret, stored, this.config.clientSecretPepper, this.clock.now());
+    return 'secret' in credentials ? this.secrets.judge(credentials.id, credentials.secret) : 'right';
   }
 
   /** An id is the sender's choice, so that only one that exists may stand in the key. */
@@ -77,7 +75,7 @@ export class ClientAuthenticator {
 /** The secret is judged before the status: only who knows it learns, from the operator, that the client was suspended. */
 function refusalOf(
   client: Client | undefined,
-  method: AuthMethod,
+  { method }: ClientCredentials,
   verdict: SecretVerdict,
 ): AuthenticationRefusal | undefined {
   if (!client) return 'client_unknown';

@@ -57,7 +57,7 @@ describe('credentials of a client', () => {
     expect(refusalOf('')).toBe('invalid_client: credentials_missing');
     expect(refusalOf('client_secret=s')).toBe('invalid_client: credentials_missing');
     expect(refusalOf('', 'Bearer abc')).toBe('invalid_client: auth_method_mismatch');
-    expect(refusalOf('client_assertion=x&client_assertion_type=y')).toBe('invalid_client: auth_method_mismatch');
+    expect(refusalOf('client_assertion=x&client_assertion_type=y')).toBe('invalid_client: assertion_invalid');
   });
 
   it('[P1] must not come in two Authorization headers', () => {

@@ -1,11 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { OAuthError, type AuthMethod, type Form, type ReasonOf } from '#libs/oauth';
+import { readClaimed } from '#libs/jwt';
+import { clientAssertionType, OAuthError, type AuthMethod, type Form, type ReasonOf } from '#libs/oauth';
 import { isUrlId } from './client.js';
 
 /** What a request says about who sends it, before anything is believed. */
 export type ClientCredentials =
   | { readonly method: Extract<AuthMethod, 'none'>; readonly id: string }
-  | { readonly method: Exclude<AuthMethod, 'none'>; readonly id: string; readonly secret: string };
+  | { readonly method: 'private_key_jwt'; readonly id: string; readonly assertion: string }
+  | { readonly method: SecretMethod; readonly id: string; readonly secret: string };
+
+type SecretMethod = Exclude<AuthMethod, 'none' | 'private_key_jwt'>;
 
 /**
  * Reads client credentials from the Authorization header or the form, whichever carries them.
@@ -21,7 +25,7 @@ export function readCredentials(req: IncomingMessage, form: Form): ClientCredent
   const header = authorizationOf(req);
   if (form.has('client_assertion') || form.has('client_assertion_type')) {
     if (header !== undefined || secret !== undefined) throw twoMethods(id);
-    throw failed('auth_method_mismatch', id);
+    return readAssertion(form, id);
   }
   if (header !== undefined) {
     if (secret !== undefined) throw twoMethods(id);
@@ -36,8 +40,19 @@ export function readCredentials(req: IncomingMessage, form: Form): ClientCredent
   return { method: 'client_secret_post', id, secret };
 }
 
+/** RFC 7521 §4.2: `client_id` may be left out, since the assertion names its subject. */
+function readAssertion(form: Form, id: string | undefined): ClientCredentials {
+  const assertion = form.get('client_assertion');
+  if (assertion === undefined) throw assertionRefused('missing', id);
+  if (form.get('client_assertion_type') !== clientAssertionType) throw assertionRefused('type', id);
+  const subject = readClaimed(assertion)?.subject;
+  if (typeof subject !== 'string' || !/^[\x21-\x7e]{1,1024}$/.test(subject)) throw assertionRefused('subject', id);
+  if (id !== undefined && id !== subject) throw assertionRefused('client_id', id);
+  return { method: 'private_key_jwt', id: subject, assertion };
+}
+
 /** Node keeps the first of two Authorization headers silently; a proxy in front may have looked at the other. */
-function authorizationOf(req: IncomingMessage): string | undefined {
+export function authorizationOf(req: IncomingMessage): string | undefined {
   const headers = req.headersDistinct['authorization'] ?? [];
   if (headers.length > 1)
     throw new OAuthError('parameter-repeated', 'parameter_repeated', {
@@ -93,3 +108,9 @@ export type AuthenticationRefusal = ReasonOf<'client-authentication-failed'>;
 /** @param clientId as the request named it, for the operator */
 export const failed = (reason: AuthenticationRefusal, clientId?: string): OAuthError =>
   new OAuthError('client-authentication-failed', reason, { facts: clientId === undefined ? {} : { clientId } });
+
+/** @param check which of them failed, for the operator */
+export const assertionRefused = (check: string, clientId?: string, facts: Record<string, unknown> = {}): OAuthError =>
+  new OAuthError('client-authentication-failed', 'assertion_invalid', {
+    facts: { check, ...facts, ...(clientId === undefined ? {} : { clientId }) },
+  });

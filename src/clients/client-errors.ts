@@ -30,7 +30,7 @@ export class ClientHasNoSecret extends Error {
   override readonly name = 'ClientHasNoSecret';
 
   constructor(readonly clientId: string) {
-    super('the client has no secret: its token_endpoint_auth_method is none');
+    super('the client has no secret: its token_endpoint_auth_method needs none');
   }
 }
 

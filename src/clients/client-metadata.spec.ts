@@ -170,12 +170,24 @@ describe('what a metadata document says of a client', () => {
     expect(read(document, 'cimd').tokenEndpointAuthMethod).toBe('none');
   });
 
-  it.each(['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt'])(
+  it.each(['client_secret_basic', 'client_secret_post', 'client_secret_jwt'])(
     '[M6] may not name %s',
     (token_endpoint_auth_method) => {
-      expect(refusalOf({ ...document, token_endpoint_auth_method }, 'cimd')).toContain('must be none on this server');
+      expect(refusalOf({ ...document, token_endpoint_auth_method }, 'cimd')).toContain(
+        'must be none or private_key_jwt',
+      );
     },
   );
+
+  it('[M13] may name private_key_jwt, with keys', () => {
+    const method = { token_endpoint_auth_method: 'private_key_jwt' };
+    const jwks_uri = 'https://keys.acme-agents.dev/jwks';
+    expect(read({ ...document, ...method, jwks_uri }, 'cimd')).toMatchObject({
+      tokenEndpointAuthMethod: 'private_key_jwt',
+      jwksUri: jwks_uri,
+    });
+    expect(refusalOf({ ...document, ...method }, 'cimd')).toContain('needs jwks or jwks_uri');
+  });
 
   it('may name grants for other servers, which count for nothing here', () => {
     const grant_types = ['authorization_code', 'urn:ietf:params:oauth:grant-type:jwt-bearer'];
@@ -190,6 +202,19 @@ describe('what a metadata document says of a client', () => {
 
 describe('a change of metadata', () => {
   const before = read({ redirect_uris: [WEB], client_name: 'Notes' });
+
+  it('of the keys asks again, in whatever order a database gives their members back', () => {
+    const keys = [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'BB', kid: 'a' }];
+    const turned = [{ kid: 'a', y: 'BB', x: 'AA', crv: 'P-256', kty: 'EC' }];
+    const [a, b] = [
+      { ...before, keys },
+      { ...before, keys: turned },
+    ];
+    expect([securityDiffers(a, b), securityDiffers(before, a)]).toEqual([false, true]);
+    expect(documentHash(a)).toEqual(documentHash(b));
+    expect(documentHash(a)).not.toEqual(documentHash(before));
+    expect(securityDiffers(before, { ...before, jwksUri: 'https://keys.acme-agents.dev/jwks' })).toBe(true);
+  });
 
   it('asks people again when redirects or the auth method changed, not for a new name', () => {
     expect(securityDiffers(before, { ...before, name: 'Other' })).toBe(false);

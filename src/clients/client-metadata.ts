@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { keysText } from '#libs/jwt';
 import { applicationTypes, authMethods, grantType, OAuthError, redirectKind, redirectUriProblem } from '#libs/oauth';
 import type { ClientMetadata, RegistrationSource } from './client.js';
+import { readKeyMembers, toKeyMembers, type KeyMembers, type KeyUrlRules } from './key-metadata.js';
+import { metadataRefused as refused } from './metadata-refused.js';
 
 /** Client metadata as it stands on the wire (RFC 7591 §2), unchecked. Members this server has no use for are ignored. */
-export interface WireMetadata {
+export interface WireMetadata extends KeyMembers {
   readonly client_name?: unknown;
   readonly redirect_uris?: unknown;
   readonly grant_types?: unknown;
@@ -23,6 +26,7 @@ export interface MetadataRules {
   readonly source: RegistrationSource;
   /** `oauth.allowed_redirect_schemes`; operators may register any private-use scheme. */
   readonly allowedSchemes: readonly string[];
+  readonly keyUrls?: KeyUrlRules;
 }
 
 const MAX_NAME = 200;
@@ -60,6 +64,7 @@ export function readClientMetadata(members: WireMetadata, rules: MetadataRules):
     grantTypes,
     responseTypes: readResponseTypes(members, rules, grantTypes),
     tokenEndpointAuthMethod,
+    ...readKeyMembers(members, tokenEndpointAuthMethod, rules),
     agent: booleanOf(members.agent, 'agent') ?? false,
     agentDescription: textOf(members.agent_description, 'agent_description', MAX_DESCRIPTION) ?? '',
     dpopBoundAccessTokens: booleanOf(members.dpop_bound_access_tokens, 'dpop_bound_access_tokens') ?? false,
@@ -73,6 +78,7 @@ export function toWire(client: ClientMetadata): WireMetadata {
     redirect_uris: client.redirectUris,
     grant_types: client.grantTypes,
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+    ...toKeyMembers(client),
     application_type: client.applicationType,
     agent: client.agent,
     agent_description: client.agentDescription,
@@ -82,9 +88,7 @@ export function toWire(client: ClientMetadata): WireMetadata {
 
 /** Whether a person who consented to `a` should be asked again about `b` (W17). */
 export function securityDiffers(a: ClientMetadata, b: ClientMetadata): boolean {
-  return (
-    a.tokenEndpointAuthMethod !== b.tokenEndpointAuthMethod || a.redirectUris.join('\n') !== b.redirectUris.join('\n')
-  );
+  return authenticationText(a) !== authenticationText(b) || a.redirectUris.join('\n') !== b.redirectUris.join('\n');
 }
 
 /** Over what is taken from a document, so that white space and ignored members change nothing. */
@@ -94,7 +98,6 @@ export function documentHash(client: ClientMetadata): Buffer {
     redirectUris,
     grantTypes,
     responseTypes,
-    tokenEndpointAuthMethod,
     applicationType,
     agent,
     agentDescription,
@@ -105,13 +108,19 @@ export function documentHash(client: ClientMetadata): Buffer {
     redirectUris,
     grantTypes,
     responseTypes,
-    tokenEndpointAuthMethod,
     applicationType,
     agent,
     agentDescription,
     dpopBoundAccessTokens,
   ];
-  return createHash('sha256').update(JSON.stringify(taken)).digest();
+  return createHash('sha256')
+    .update(JSON.stringify([...taken, authenticationText(client)]))
+    .digest();
+}
+
+/** How a client proves who it is, as one comparable text. */
+function authenticationText({ tokenEndpointAuthMethod, keys, jwksUri, assertionAlg }: ClientMetadata): string {
+  return JSON.stringify([tokenEndpointAuthMethod, keysText(keys ?? []), jwksUri ?? null, assertionAlg ?? null]);
 }
 
 function readName(members: WireMetadata, { source }: MetadataRules): string {
@@ -153,7 +162,8 @@ function readAuthMethod(
   const asked = textOf(token_endpoint_auth_method, 'token_endpoint_auth_method', 100);
   if (source === 'cimd') {
     if (asked === undefined || asked === 'none') return 'none';
-    throw refused('token_endpoint_auth_method of a metadata document must be none on this server');
+    if (asked === 'private_key_jwt') return asked;
+    throw refused('token_endpoint_auth_method of a metadata document must be none or private_key_jwt');
   }
   const method = authMethods.find((known) => known === (asked ?? 'client_secret_basic'));
   if (!method) throw refused(`token_endpoint_auth_method must be one of ${authMethods.join(', ')}`);
@@ -231,8 +241,4 @@ function booleanOf(value: unknown, name: string): boolean | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'boolean') throw refused(`${name} must be true or false`);
   return value;
-}
-
-function refused(problem: string): OAuthError {
-  return new OAuthError('client-metadata-refused', 'metadata_invalid', { fill: { problem } });
 }

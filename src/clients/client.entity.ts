@@ -1,3 +1,4 @@
+import type { ClientSigningAlg, PublicKey } from '#libs/jwt';
 import type { ApplicationType, AuthMethod } from '#libs/oauth';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { ClientStatus, RegistrationSource } from './client.js';
@@ -13,6 +14,9 @@ export class ClientEntity {
   @Column('text', { array: true, name: 'grant_types' }) grantTypes: string[];
   @Column('text', { array: true, name: 'response_types' }) responseTypes: string[];
   @Column('text', { name: 'token_endpoint_auth_method' }) tokenEndpointAuthMethod: AuthMethod;
+  @Column('jsonb', { nullable: true }) jwks: { keys: PublicKey[] } | null;
+  @Column('text', { name: 'jwks_uri', nullable: true }) jwksUri: string | null;
+  @Column('text', { name: 'token_endpoint_auth_signing_alg', nullable: true }) assertionAlg: ClientSigningAlg | null;
   @Column('text') scope: string;
   @Column('text') status: ClientStatus;
   @Column('text', { name: 'registration_source' }) registrationSource: RegistrationSource;

@@ -53,6 +53,19 @@ export class ClientStore {
     return (raw as unknown[]).length === 1;
   }
 
+  /** The hash of the token that a client manages its registration with (RFC 7592); undefined: it has none, or is not there. */
+  async registrationTokenHash(id: string): Promise<Buffer | undefined> {
+    const [row] = await this.database.query<{ hash: Buffer | null }>(
+      'select registration_token_hash as hash from clients where id = $1',
+      [id],
+    );
+    return row?.hash ?? undefined;
+  }
+
+  async setRegistrationToken(tx: Transaction, id: string, hash: Buffer): Promise<void> {
+    await tx.query('update clients set registration_token_hash = $2 where id = $1', [id, hash]);
+  }
+
   /** Locks the row until the transaction ends, so that what is decided on it still holds when it is written. */
   async lock(tx: Transaction, id: string): Promise<Client | undefined> {
     const row = await tx.findOne(ClientEntity, { where: { id }, lock: { mode: 'pessimistic_write' } });
@@ -105,6 +118,9 @@ export class ClientStore {
       client.securityChangedAt,
       now,
       client.dpopBoundAccessTokens,
+      client.keys ? JSON.stringify({ keys: client.keys }) : null,
+      client.jwksUri ?? null,
+      client.assertionAlg ?? null,
     ])) as { version: string; inserted: boolean }[];
     if (written) return { version: Number(written.version), outcome: written.inserted ? 'inserted' : 'updated' };
     const [same] = (await tx.query('select version from clients where id = $1', [client.id])) as { version: string }[];
@@ -114,7 +130,8 @@ export class ClientStore {
 
 const FIND = `
   select id, name, redirect_uris as "redirectUris", grant_types as "grantTypes", response_types as "responseTypes",
-    token_endpoint_auth_method as "tokenEndpointAuthMethod", scope, status, registration_source as "registrationSource",
+    token_endpoint_auth_method as "tokenEndpointAuthMethod", jwks, jwks_uri as "jwksUri",
+    token_endpoint_auth_signing_alg as "assertionAlg", scope, status, registration_source as "registrationSource",
     application_type as "applicationType", agent, agent_description as "agentDescription", agent_confirmed as "agentConfirmed",
     dpop_bound_access_tokens as "dpopBoundAccessTokens",
     default_resource as "defaultResource", access_token_ttl_seconds as "accessTokenTtlSeconds",
@@ -126,10 +143,11 @@ const FIND = `
 const UPSERT_DOCUMENT = `
   insert into clients (id, name, redirect_uris, grant_types, response_types, token_endpoint_auth_method, scope, registration_source,
     application_type, agent, agent_description, metadata_hash, security_changed_at, created_at, updated_at,
-    dpop_bound_access_tokens)
-  values ($1, $2, $3, $4, $5, $6, $7, 'cimd', $8, $9, $10, $11, $12, $13, $13, $14)
+    dpop_bound_access_tokens, jwks, jwks_uri, token_endpoint_auth_signing_alg)
+  values ($1, $2, $3, $4, $5, $6, $7, 'cimd', $8, $9, $10, $11, $12, $13, $13, $14, $15, $16, $17)
   on conflict (id) do update set name = excluded.name, redirect_uris = excluded.redirect_uris, grant_types = excluded.grant_types,
     response_types = excluded.response_types, token_endpoint_auth_method = excluded.token_endpoint_auth_method,
+    jwks = excluded.jwks, jwks_uri = excluded.jwks_uri, token_endpoint_auth_signing_alg = excluded.token_endpoint_auth_signing_alg,
     application_type = excluded.application_type, agent = excluded.agent, agent_description = excluded.agent_description,
     agent_confirmed = clients.agent_confirmed and clients.agent = excluded.agent,
     dpop_bound_access_tokens = excluded.dpop_bound_access_tokens, metadata_hash = excluded.metadata_hash, updated_at = excluded.updated_at, version = clients.version + 1,
@@ -137,8 +155,11 @@ const UPSERT_DOCUMENT = `
   where clients.registration_source = 'cimd' and clients.metadata_hash is distinct from excluded.metadata_hash
   returning version, (xmax = 0) as inserted`;
 
-const toRow = ({ stored: _, ...client }: Client): ClientEntity => ({
+const toRow = ({ stored: _, keys, ...client }: Client): ClientEntity => ({
   ...client,
+  jwks: keys ? { keys: [...keys] } : null,
+  jwksUri: client.jwksUri ?? null,
+  assertionAlg: client.assertionAlg ?? null,
   scope: client.scope.join(' '),
   metadataHash: client.registrationSource === 'cimd' ? documentHash(client) : null,
   defaultResource: client.defaultResource ?? null,
@@ -147,8 +168,11 @@ const toRow = ({ stored: _, ...client }: Client): ClientEntity => ({
   refreshMaxLifetimeSeconds: client.refreshMaxLifetimeSeconds ?? null,
 });
 
-const toClient = ({ metadataHash: _, ...row }: ClientEntity): Client => ({
+const toClient = ({ metadataHash: _, jwks, ...row }: ClientEntity): Client => ({
   ...row,
+  keys: jwks?.keys,
+  jwksUri: row.jwksUri ?? undefined,
+  assertionAlg: row.assertionAlg ?? undefined,
   version: Number(row.version),
   scope: row.scope === '' ? [] : row.scope.split(' '),
   defaultResource: row.defaultResource ?? undefined,

@@ -1,7 +1,8 @@
+import type { ClientSigningAlg, PublicKey } from '#libs/jwt';
 import type { ApplicationType, AuthMethod } from '#libs/oauth';
 
 /** Who may ask. A plain value: what the rest of the server knows about a client, without its secrets. */
-export interface Client {
+export interface Client extends ClientKeyMetadata {
   /** A UUID v7, a name an operator chose, or the URL of the client's metadata document. */
   readonly id: string;
   readonly name: string;
@@ -34,6 +35,14 @@ export interface Client {
   readonly updatedAt: Date;
 }
 
+/** Of clients that authenticate with private_key_jwt: their public keys, or where these are. */
+export interface ClientKeyMetadata {
+  readonly keys?: readonly PublicKey[];
+  readonly jwksUri?: string;
+  /** `token_endpoint_auth_signing_alg`; undefined: what the keys can verify. */
+  readonly assertionAlg?: ClientSigningAlg;
+}
+
 export type ClientStatus = 'active' | 'suspended' | 'revoked';
 export type RegistrationSource = 'admin' | 'dcr' | 'cimd';
 
@@ -49,6 +58,7 @@ export type ClientMetadata = Pick<
   | 'agent'
   | 'agentDescription'
   | 'dpopBoundAccessTokens'
+  | keyof ClientKeyMetadata
 >;
 
 /** Ids this server hands out never look like a URL, so one look at the id tells where a client's metadata comes from. */

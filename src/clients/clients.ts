@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { newBearerValue, OAuthError, parseScope } from '#libs/oauth';
+import { newBearerValue, OAuthError, parseScope, usesSecret } from '#libs/oauth';
 import { AuditLog, type AuditFact } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { uuid7 } from '../platform/uuid7.js';
-import { isUrlId, type Client, type ClientMetadata, type ClientStatus } from './client.js';
+import { isUrlId, type Client, type ClientMetadata, type ClientStatus, type RegistrationSource } from './client.js';
 import {
   ClientDescribedByDocument,
   ClientExists,
@@ -13,11 +13,20 @@ import {
   ClientNotFound,
   ClientRevoked,
 } from './client-errors.js';
-import { documentHash, readClientMetadata, securityDiffers, toWire, type WireMetadata } from './client-metadata.js';
+import {
+  documentHash,
+  readClientMetadata,
+  securityDiffers,
+  toWire,
+  type MetadataRules,
+  type WireMetadata,
+} from './client-metadata.js';
 import { hashSecret, type StoredSecret } from './client-secret.js';
 import { ClientSecretStore } from './client-secret.store.js';
 import { ClientStore, type ClientQuery } from './client.store.js';
+import type { KeyMembers } from './key-metadata.js';
 import { MetadataDocuments } from './metadata-documents.js';
+import { metadataRefused } from './metadata-refused.js';
 
 export type { Client } from './client.js';
 export type { ClientQuery } from './client.store.js';
@@ -118,18 +127,18 @@ export class Clients {
    * Registers a client under a new id, with a secret if its method needs one.
    *
    * @param members wire names (RFC 7591 §2), unchecked
-   * @param id only an operator chooses one
+   * @param facts.registrationTokenHash of the token that the client manages its registration with
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
    * @throws ClientExists
    */
   async create(
     members: WireMetadata,
     source: 'admin' | 'dcr',
-    facts: ClientFacts & { id?: string } = {},
+    facts: ClientFacts & { id?: string; registrationTokenHash?: Buffer } = {},
   ): Promise<ClientWithSecret> {
-    const metadata = readClientMetadata(members, { source, allowedSchemes: this.config.oauth.allowedRedirectSchemes });
+    const metadata = readClientMetadata(members, this.#rules(source));
     const now = this.clock.now();
-    const { id = uuid7(now), ...decided } = facts;
+    const { id = uuid7(now), registrationTokenHash, ...decided } = facts;
     const client: Client = {
       ...this.#unstored(id, metadata, now),
       scope: source === 'dcr' ? this.#defaultScope() : [],
@@ -139,10 +148,11 @@ export class Clients {
       stored: true,
       ...givenOf(decided),
     };
-    const made = client.tokenEndpointAuthMethod === 'none' ? undefined : this.#newSecret(now);
+    const made = usesSecret(client.tokenEndpointAuthMethod) ? this.#newSecret(now) : undefined;
     await this.store.transaction(async (tx) => {
       if (!(await this.store.insert(tx, client))) throw new ClientExists(id);
       if (made) await this.secrets.add(tx, id, made.stored, now);
+      if (registrationTokenHash) await this.store.setRegistrationToken(tx, id, registrationTokenHash);
       await this.audit.record(
         tx,
         source === 'admin'
@@ -160,19 +170,47 @@ export class Clients {
    * @throws ClientDescribedByDocument
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
    */
-  async update(
-    id: string,
-    changed: Pick<WireMetadata, 'client_name' | 'redirect_uris' | 'grant_types' | 'dpop_bound_access_tokens'>,
-    facts: ClientFacts = {},
-  ): Promise<Client> {
-    const { client_name, redirect_uris, grant_types, dpop_bound_access_tokens } = changed;
-    const changes = givenOf({ client_name, redirect_uris, grant_types, dpop_bound_access_tokens });
+  async update(id: string, described: ChangeableMetadata, facts: ClientFacts = {}): Promise<Client> {
+    const { client_name, redirect_uris, grant_types, jwks, jwks_uri } = described;
+    const { token_endpoint_auth_signing_alg, dpop_bound_access_tokens } = described;
+    const keys = givenOf({ jwks, jwks_uri });
+    const changes = givenOf({
+      client_name,
+      redirect_uris,
+      grant_types,
+      token_endpoint_auth_signing_alg,
+      dpop_bound_access_tokens,
+    });
     return this.#change(id, (client) => {
-      const described = Object.keys(changes).length > 0;
-      if (described && client.registrationSource === 'cimd') throw new ClientDescribedByDocument(id);
-      const rules = { source: 'admin', allowedSchemes: [] } as const;
-      const metadata = described ? readClientMetadata({ ...toWire(client), ...changes }, rules) : client;
+      const isDescribed = Object.keys({ ...changes, ...keys }).length > 0;
+      if (isDescribed && client.registrationSource === 'cimd') throw new ClientDescribedByDocument(id);
+      const kept =
+        Object.keys(keys).length > 0 ? { ...toWire(client), jwks: undefined, jwks_uri: undefined } : toWire(client);
+      const rules = { ...this.#rules('admin'), allowedSchemes: [] };
+      const metadata = isDescribed ? readClientMetadata({ ...kept, ...changes, ...keys }, rules) : client;
       return { client: { ...client, ...metadata, ...givenOf(facts) }, fact: { action: 'client.updated' } };
+    });
+  }
+
+  /**
+   * Puts what a client says of itself now in place of what it said before (RFC 7592 §2.2). It cannot come to prove who it is
+   * in a weaker way: none, a secret and a key are three classes, and it stays in its own.
+   *
+   * @throws ClientNotFound
+   * @throws OAuthError `client-metadata-refused`, `redirect-refused`
+   */
+  async replace(id: string, members: WireMetadata): Promise<Client> {
+    return this.#change(id, (client) => {
+      const method = members.token_endpoint_auth_method ?? client.tokenEndpointAuthMethod;
+      const said = readClientMetadata({ ...members, token_endpoint_auth_method: method }, this.#rules('dcr'));
+      if (classOf(said) !== classOf(client))
+        throw metadataRefused('token_endpoint_auth_method must stay: register another client for another one');
+      const vouchedFor =
+        said.agent === client.agent && said.name === client.name && said.agentDescription === client.agentDescription;
+      return {
+        client: { ...client, ...said, agentConfirmed: client.agentConfirmed && vouchedFor },
+        fact: { action: 'client.updated', detail: { source: 'dcr' } },
+      };
     });
   }
 
@@ -192,11 +230,11 @@ export class Clients {
   }
 
   /** @throws ClientNotFound */
-  async delete(id: string, { force = false }: { force?: boolean } = {}): Promise<void> {
+  async delete(id: string, how: { force: boolean } | { source: 'dcr' }): Promise<void> {
     await this.store.transaction(async (tx) => {
       if (!(await this.store.lock(tx, id))) throw new ClientNotFound(id);
       await this.store.remove(tx, id, this.clock.now());
-      await this.audit.record(tx, { action: 'client.deleted', clientId: id, detail: { force } });
+      await this.audit.record(tx, { action: 'client.deleted', clientId: id, detail: how });
     });
   }
 
@@ -212,7 +250,7 @@ export class Clients {
     const now = this.clock.now();
     const { secret, stored } = this.#newSecret(now);
     const client = await this.#change(id, async (locked, tx) => {
-      if (locked.tokenEndpointAuthMethod === 'none') throw new ClientHasNoSecret(id);
+      if (!usesSecret(locked.tokenEndpointAuthMethod)) throw new ClientHasNoSecret(id);
       await this.secrets.add(tx, id, stored, new Date(now.getTime() + overlapSeconds * 1000));
       return { client: locked, fact: { action: 'client.secret_rotated', detail: { overlap_seconds: overlapSeconds } } };
     });
@@ -305,6 +343,12 @@ export class Clients {
     };
   }
 
+  #rules(source: RegistrationSource): MetadataRules {
+    const { cimd, oauth } = this.config;
+    const keyUrls = { allowHttp: !cimd.requireHttps, allowPrivate: cimd.allowPrivateAddresses };
+    return { source, allowedSchemes: oauth.allowedRedirectSchemes, keyUrls };
+  }
+
   #newSecret(now: Date): { secret: string; stored: StoredSecret } {
     const id = uuid7(now);
     const secret = newBearerValue('cs', id).value;
@@ -319,9 +363,19 @@ export class Clients {
   }
 }
 
+/** The members an operator may change one by one. `jwks` and `jwks_uri` replace each other; the auth method stays. */
+export type ChangeableMetadata = Pick<
+  WireMetadata,
+  'client_name' | 'redirect_uris' | 'grant_types' | 'dpop_bound_access_tokens' | keyof KeyMembers
+>;
+
 interface Change {
   readonly client: Client;
   readonly fact: AuditFact;
+}
+
+function classOf({ tokenEndpointAuthMethod: method }: ClientMetadata): string {
+  return usesSecret(method) ? 'secret' : method;
 }
 
 /** The members that were given. null becomes undefined: spread over a client it ends what was there. */

@@ -1,6 +1,7 @@
 import { OAuthError, parseJson } from '#libs/oauth';
 import type { ClientMetadata } from './client.js';
 import { readClientMetadata } from './client-metadata.js';
+import type { KeyUrlRules } from './key-metadata.js';
 
 /** Of a document, in bytes (draft-ietf-oauth-client-id-metadata-document-02 §6.6). */
 export const MAX_DOCUMENT_BYTES = 5 * 1024;
@@ -72,6 +73,7 @@ export function readMetadataDocument(
   id: string,
   answer: DocumentAnswer,
   allowedSchemes: readonly string[],
+  keyUrls: KeyUrlRules = {},
 ): ClientMetadata {
   if (answer.status !== 200) throw new DocumentWrong(`the host answered ${answer.status}, not 200`);
   if (!JSON_TYPE.test(answer.headers['content-type']?.split(';', 1)[0]?.trim() ?? '')) {
@@ -84,11 +86,14 @@ export function readMetadataDocument(
     if (members[name] !== undefined) throw new DocumentWrong(`${name} must not stand in a public document`);
   }
   refusePrivateKeys(members['jwks']);
-  if (members['jwks_uri'] !== undefined && !String(members['jwks_uri']).startsWith('https://')) {
+  if (
+    members['jwks_uri'] !== undefined &&
+    !(keyUrls.allowHttp ? /^https?:\/\// : /^https:\/\//).test(String(members['jwks_uri']))
+  ) {
     throw new DocumentWrong('jwks_uri must be an https URL');
   }
   try {
-    return readClientMetadata(members, { source: 'cimd', allowedSchemes });
+    return readClientMetadata(members, { source: 'cimd', allowedSchemes, keyUrls });
   } catch (error) {
     throw asWrong(error);
   }

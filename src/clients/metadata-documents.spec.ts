@@ -72,7 +72,7 @@ describe('metadata documents', () => {
     const { opened, open } = gate();
     const ids = Array.from({ length: 6 }, (_, n) => host.put(`/slow-${n}`, { after: opened }));
     const asked = ids.map((id) => becomeOf(documents.current(id)));
-    const shed = 'temporarily_unavailable: too many requests to this host';
+    const shed = 'temporarily_unavailable: not fetched: capacity';
     expect(await Promise.all(asked.slice(4))).toEqual([shed, shed]);
     open();
     expect(await Promise.all(asked.slice(0, 4))).toEqual(['known', 'known', 'known', 'known']);

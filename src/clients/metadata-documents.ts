@@ -8,6 +8,7 @@ import { requestContext } from '../platform/http/request-context.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import type { ClientMetadata } from './client.js';
+import { HostSlots } from './host-slots.js';
 import {
   DocumentWrong,
   documentUrlProblem,
@@ -17,10 +18,7 @@ import {
 } from './metadata-document.js';
 import { MetadataDocumentCache, type RecentFailure } from './metadata-document-cache.js';
 
-/** So that one slow host cannot hold every outgoing request of this server. */
-const MAX_IN_FLIGHT_PER_HOST = 4;
-
-/** So that one address cannot hold every outgoing request either, with a host for each. */
+/** So that one address cannot hold every outgoing request, with a host for each. */
 const DOCUMENT_FETCH: Limit = { name: 'document-fetch', points: 30, windowSeconds: 60 };
 
 /**
@@ -36,7 +34,7 @@ export class MetadataDocuments {
   readonly #cache = new MetadataDocumentCache();
   readonly #inFlight = new Map<string, Promise<ClientMetadata>>();
   readonly #admissions = new Map<string, Promise<void>>();
-  readonly #hosts = new Map<string, number>();
+  readonly #slots = new HostSlots();
 
   constructor(
     private readonly http: GuardedFetch,
@@ -121,32 +119,27 @@ export class MetadataDocuments {
   }
 
   async #fetch(id: string): Promise<ClientMetadata> {
-    const { host } = new URL(id);
-    const beside = this.#hosts.get(host) ?? 0;
-    if (beside >= MAX_IN_FLIGHT_PER_HOST)
-      throw refusal(id, { kind: 'unavailable', problem: 'too many requests to this host' });
-    this.#hosts.set(host, beside + 1);
     try {
-      const { cimd, oauth } = this.config;
-      const answer = await this.http.get(id, {
-        trust: 'client',
-        allowHttp: !cimd.requireHttps,
-        allowPrivate: cimd.allowPrivateAddresses,
-        maxBytes: MAX_DOCUMENT_BYTES,
-        timeoutMs: cimd.fetchTimeoutSeconds * 1000,
-        accept: 'application/json',
-      });
-      if (mayPass(answer.status)) throw new FetchFailed('connect', `status ${answer.status}`);
-      const metadata = readMetadataDocument(id, answer, oauth.allowedRedirectSchemes);
-      this.#cache.keep(id, metadata, answer.headers, cimd.cacheTtlSeconds, this.clock.now());
-      return metadata;
+      return await this.#slots.run(new URL(id).host, () => this.#get(id));
     } catch (error) {
       throw this.#failed(id, error);
-    } finally {
-      const left = (this.#hosts.get(host) ?? 1) - 1;
-      if (left === 0) this.#hosts.delete(host);
-      else this.#hosts.set(host, left);
     }
+  }
+
+  async #get(id: string): Promise<ClientMetadata> {
+    const { cimd, oauth } = this.config;
+    const development = { allowHttp: !cimd.requireHttps, allowPrivate: cimd.allowPrivateAddresses };
+    const answer = await this.http.get(id, {
+      trust: 'client',
+      ...development,
+      maxBytes: MAX_DOCUMENT_BYTES,
+      timeoutMs: cimd.fetchTimeoutSeconds * 1000,
+      accept: 'application/json',
+    });
+    if (mayPass(answer.status)) throw new FetchFailed('connect', `status ${answer.status}`);
+    const metadata = readMetadataDocument(id, answer, oauth.allowedRedirectSchemes, development);
+    this.#cache.keep(id, metadata, answer.headers, cimd.cacheTtlSeconds, this.clock.now());
+    return metadata;
   }
 
   #failed(id: string, error: unknown): unknown {
@@ -159,7 +152,7 @@ export class MetadataDocuments {
 }
 
 /** 404 and 410 say that there is no document, 2xx and 3xx are no proper one; every other status may be a bad moment (W27). */
-function mayPass(status: number): boolean {
+export function mayPass(status: number): boolean {
   return status >= 400 && status !== 404 && status !== 410;
 }
 

@@ -34,6 +34,12 @@ export class DcrSettings {
 
   @integer('rate_limit_burst', { default: 20, min: 1, max: 100_000, about: 'Registrations at once per address.' })
   readonly rateLimitBurst: number;
+
+  @boolean('management', {
+    default: true,
+    about: 'Whether registered clients get a token to read, change and delete their registration with (RFC 7592).',
+  })
+  readonly management: boolean;
 }
 
 export class CimdSettings {
@@ -178,6 +184,12 @@ export class OAuthSettings {
   })
   @IsScopeList()
   readonly defaultClientScope: string;
+
+  @boolean('accept_token_endpoint_audience', {
+    default: false,
+    about: 'Legacy: client assertions may have the token endpoint as audience in place of the issuer.',
+  })
+  readonly acceptTokenEndpointAudience: boolean;
 
   @list('allowed_redirect_schemes', { about: 'Private-use schemes that self-registered redirect URIs may have.' })
   @Each(IsPrivateUseScheme())

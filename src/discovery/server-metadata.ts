@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { clientSigningAlgs } from '#libs/jwt';
+import { authMethods } from '#libs/oauth';
 import { RegistrationMode } from '../clients/registration-mode.js';
 import { Config } from '../config/config.js';
 import { DpopVerifier } from '../dpop/dpop-verifier.js';
@@ -16,7 +18,7 @@ export class ServerMetadata {
 
   async document(): Promise<Record<string, unknown>> {
     const { issuer } = this.config.server;
-    const secretMethods = ['client_secret_basic', 'client_secret_post'];
+    const confidentialMethods = authMethods.filter((method) => method !== 'none');
     const open = (await this.registration.lastKnown()) !== 'admin_only';
     return {
       issuer,
@@ -29,9 +31,12 @@ export class ServerMetadata {
       response_types_supported: ['code'],
       response_modes_supported: ['query'],
       grant_types_supported: this.grants.types,
-      token_endpoint_auth_methods_supported: ['none', ...secretMethods],
-      revocation_endpoint_auth_methods_supported: ['none', ...secretMethods],
-      introspection_endpoint_auth_methods_supported: secretMethods,
+      token_endpoint_auth_methods_supported: authMethods,
+      revocation_endpoint_auth_methods_supported: authMethods,
+      introspection_endpoint_auth_methods_supported: confidentialMethods,
+      token_endpoint_auth_signing_alg_values_supported: clientSigningAlgs,
+      revocation_endpoint_auth_signing_alg_values_supported: clientSigningAlgs,
+      introspection_endpoint_auth_signing_alg_values_supported: clientSigningAlgs,
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       resource_indicators_supported: true,

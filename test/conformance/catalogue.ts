@@ -11,7 +11,8 @@
  * cover nothing. The outcome is docs/reference/conformance.md, rewritten by `npx vitest run test/conformance -u`.
  *
  * Ids: A, R: MCP Authorization 2026-07-28, server and resource server · B: RFC 9700 · M: Client ID Metadata Documents -02 ·
- * D: RFC 9449 · X: RFC 8693 · `9207.1`: rule 1 of that RFC · P: parser rules · K: what clients in the field need.
+ * D: RFC 9449 · J: RFC 7523 · U: the update draft of RFC 9700 · X: RFC 8693 · `9207.1`: rule 1 of that RFC · P: parser rules ·
+ * K: what clients in the field need.
  */
 export type Level = 'MUST' | 'SHOULD' | 'MAY' | 'RULE';
 
@@ -111,7 +112,7 @@ const rows: readonly Row[] = [
   ],
   ['B12', 'SHOULD', 'an access token has one audience and no scope beyond what was allowed', 'RFC 9700 §2.3'],
   ['B13', 'MUST', 'no password grant', 'RFC 9700 §2.4'],
-  ['B14', 'SHOULD', 'clients can authenticate with a key pair', 'RFC 9700 §2.5', later(3)],
+  ['B14', 'SHOULD', 'clients can authenticate with a key pair', 'RFC 9700 §2.5'],
   ['B15', 'SHOULD', 'no client can have the sub of a person', 'RFC 9700 §2.6, §4.15'],
   ['B16', 'SHOULD', 'forwarded headers count only from a trusted proxy', 'RFC 9700 §2.6, §4.13'],
   ['B17', 'SHOULD', 'pages load nothing from third parties and send no referrer', 'RFC 9700 §4.2'],
@@ -134,7 +135,7 @@ const rows: readonly Row[] = [
   ['M10', 'MUST', 'only known URI schemes in a document', 'CIMD -02 §6'],
   ['M11', 'MUST', 'errors and invalid documents are not cached as documents', 'CIMD -02 §4.4'],
   ['M12', 'SHOULD', 'the document is fetched again when stale; a failed fetch ends the request', 'CIMD -02 §4.4'],
-  ['M13', 'MUST', 'a declared private_key_jwt is enforced', 'CIMD -02 §6', later(3)],
+  ['M13', 'MUST', 'a declared private_key_jwt is enforced', 'CIMD -02 §6'],
   [
     'M14',
     'SHOULD',
@@ -194,6 +195,32 @@ const rows: readonly Row[] = [
   ],
   ['X10', 'RULE', 'scope, audience and lifetime never exceed the subject token and policy', 'RFC 8693 §5'],
 
+  // Assertions (RFC 7521, 7523 and rfc7523bis)
+  [
+    'J1',
+    'MUST',
+    'an assertion has iss, sub, aud and exp; expired, early and too long-lived ones are refused',
+    'RFC 7523 §3',
+  ],
+  [
+    'J2',
+    'MUST',
+    'for client authentication iss and sub are the client; a client_id beside it must be the same',
+    'RFC 7523 §3',
+  ],
+  ['J3', 'MUST', 'the issuer is the sole audience of a client assertion', 'rfc7523bis §4'],
+  ['J4', 'MAY', 'the jti of a client assertion works once', 'RFC 7523 §3'],
+  ['J5', 'MUST', 'asymmetric algorithms only, fixed by the key and the registration', 'RFC 8725 §3.1'],
+  [
+    'J6',
+    'MUST',
+    'a bad assertion grant is invalid_grant, a bad client assertion invalid_client',
+    'RFC 7523 §3.1, §3.2',
+    later(5),
+  ],
+  ['J7', 'SHOULD', 'the assertion grant gives no refresh token', 'RFC 7521 §4.1', later(5)],
+  ['U1', 'SHOULD', 'the token endpoint as audience only behind a legacy switch', 'RFC 9700 update draft'],
+
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],
   ['9207.2', 'MUST', 'the value is the issuer of the metadata, and the metadata advertises it', 'RFC 9207 §2.4, §3'],
@@ -217,7 +244,8 @@ const rows: readonly Row[] = [
   ],
   ['7591.2', 'MUST', 'a refused registration says invalid_redirect_uri or invalid_client_metadata', 'RFC 7591 §3.2.2'],
   ['7591.3', 'SHOULD', 'registration is limited per address', 'RFC 7591 §5'],
-  ['7592.1', 'MAY', 'a client may manage its registration', 'RFC 7592', later(3)],
+  ['7592.1', 'MAY', 'a client may manage its registration', 'RFC 7592'],
+  ['7592.2', 'MUST', 'the registration token is needed, and 401 tells nobody which clients exist', 'RFC 7592 §2, §4'],
   ['8414.1', 'MUST', 'metadata is served at the path-inserted URL of an issuer with a path', 'RFC 8414 §3.1'],
   [
     '9728.1',

@@ -50,6 +50,8 @@ describe('dynamic registration', () => {
       client_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       client_secret: expect.stringMatching(/^ap_cs_[A-Za-z0-9_-]{64}$/),
       client_secret_expires_at: 0,
+      registration_access_token: expect.stringMatching(/^ap_rg_[A-Za-z0-9_-]{64}$/),
+      registration_client_uri: `${app.issuer}/oauth/register/${body['client_id']}`,
       client_id_issued_at: Math.floor(app.clock.now().getTime() / 1000),
       client_name: 'Notes',
       redirect_uris: [WEB],

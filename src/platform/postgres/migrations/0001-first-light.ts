@@ -68,6 +68,9 @@ export class FirstLight0001 implements MigrationInterface {
         grant_types text[] not null,
         response_types text[] not null default '{code}',
         token_endpoint_auth_method text not null,
+        jwks jsonb,
+        jwks_uri text,
+        token_endpoint_auth_signing_alg text,
         scope text not null default '',
         status text not null default 'active' check (status in ('active', 'suspended', 'revoked')),
         registration_source text not null check (registration_source in ('admin', 'dcr', 'cimd')),
@@ -81,6 +84,7 @@ export class FirstLight0001 implements MigrationInterface {
         refresh_token_ttl_seconds integer,
         refresh_max_lifetime_seconds integer,
         metadata_hash bytea,
+        registration_token_hash bytea,
         security_changed_at timestamptz not null,
         version bigint not null default 1,
         created_at timestamptz not null,
@@ -173,6 +177,12 @@ export class FirstLight0001 implements MigrationInterface {
         expires_at timestamptz not null
       );
       create index replays_expiry on replays (expires_at);
+
+      create table used_assertions (
+        key bytea primary key,
+        expires_at timestamptz not null
+      );
+      create index used_assertions_expiry on used_assertions (expires_at);
 
       create table authorization_codes (
         id uuid primary key,

@@ -72,17 +72,24 @@ export class Clients {
   ) {}
 
   /**
-   * The client of a request that ends in no browser. Nothing is fetched: a URL without a row has no consent, and so neither code
-   * nor token to present, and strangers could keep every outgoing request busy.
+   * The client of a request that ends in no browser. A URL without a row is nobody: without a consent it has neither code nor token to
+   * present, and strangers could keep every outgoing request busy. Of one with a row the document is asked, so that what it takes back is
+   * taken back; while its host is away the row, its last good copy, will do (W27).
    *
-   * @throws OAuthError `client-authentication-failed` (the URL may be no client id here)
+   * @throws OAuthError `client-authentication-failed` (the document is wrong or gone)
    */
   async find(id: string): Promise<Client | undefined> {
-    if (isUrlId(id)) {
-      if (!this.config.cimd.enabled) return undefined;
-      this.documents.requireAcceptable(id);
+    if (!isUrlId(id)) return this.store.find(id);
+    if (!this.config.cimd.enabled) return undefined;
+    this.documents.requireAcceptable(id);
+    const row = await this.store.find(id);
+    if (row?.status !== 'active') return row;
+    try {
+      return this.#merged(row, await this.documents.recent(id));
+    } catch (error) {
+      if (error instanceof OAuthError && error.symptom === 'try-again') return row;
+      throw error;
     }
-    return this.store.find(id);
   }
 
   /**

@@ -352,7 +352,10 @@ describe('[M13] a metadata document that declares private_key_jwt', () => {
   let documents = 0;
   async function documented(members: Record<string, unknown>): Promise<{ id: string; path: string }> {
     const path = `/desk-${++documents}.json`;
-    return { id: host.put(path, { members: { token_endpoint_auth_method: 'private_key_jwt', ...members } }), path };
+    const id = host.put(path, { members: { token_endpoint_auth_method: 'private_key_jwt', ...members } });
+    const stored = await app.admin('PATCH', `/admin/clients/${encodeURIComponent(id)}`, { scope: 'notes:read' });
+    expect(stored.status).toBe(200);
+    return { id, path };
   }
 
   it('is enforced: with its keys, and not without', async () => {
@@ -371,7 +374,9 @@ describe('[M13] a metadata document that declares private_key_jwt', () => {
   });
 
   it('without keys is wrong', async () => {
-    const { id } = await documented({});
+    const { id, path } = await documented({ jwks: { keys: [(await aKeyPair()).publicJwk] } });
+    host.put(path, { members: { token_endpoint_auth_method: 'private_key_jwt' } });
+    app.clock.advance(3601);
     expect(await outcome({ client_id: id })).toBe('metadata_document_wrong');
   });
 

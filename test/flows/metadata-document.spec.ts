@@ -186,16 +186,18 @@ describe('the host of a document', () => {
     },
   );
 
-  it('[K5] is never asked by the token endpoint, which knows a client from the first consent on', async () => {
+  it('[K5] is asked by the token endpoint from the first consent on: away its client goes on, gone its client is nobody', async () => {
     const flow = await deskFlow();
     expect((await presentItself(flow.client.id)).body.error).toBe('invalid_client');
     expect(host.hits).toEqual([]);
-    await aGrantedCode(flow, SCOPE);
+    const { tokens } = await tokensOf(flow, SCOPE);
     host.put(flow.path, { away: true });
-    app.clock.advance(25 * 3600);
-    host.hits.length = 0;
-    expect((await presentItself(flow.client.id)).body.error).toBe('invalid_grant');
-    expect(host.hits).toEqual([]);
+    app.clock.advance(3601);
+    const away = await refresh(flow, tokens.refresh_token);
+    expect(away.status).toBe(200);
+    host.put(flow.path, { status: 410 });
+    app.clock.advance(3601);
+    expect((await refresh(flow, away.body.refresh_token)).body.error).toBe('invalid_client');
   });
 
   it('[K5] that says there is no document ends the client at once', async () => {

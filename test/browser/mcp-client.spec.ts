@@ -128,7 +128,7 @@ describe('the official MCP client', () => {
     });
   });
 
-  it('is told which scope a tool needs, and gets it by asking again', async () => {
+  it('is refused the tool that the person did not allow, and may call the other', async () => {
     const user = await aUser(app);
     const provider = new InMemoryClient({ redirectUrl: callback.url });
     await withPage(async (page) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { SystemClock, type Clock } from '../src/platform/clock/clock.js';
 import type { Target } from './app.js';
 
 export const serverMain = join(import.meta.dirname, '..', 'dist', 'src', 'main.js');
@@ -10,6 +11,8 @@ export const serverMain = join(import.meta.dirname, '..', 'dist', 'src', 'main.j
 /** The built server as a process of its own, as an operator runs it. */
 export interface ServerProcess extends Target {
   readonly pid: number;
+  /** It goes by the machine's. */
+  readonly clock: Clock;
   /** Milliseconds from the start of the process to the first request it could answer. */
   readonly readyAfterMillis: number;
   readonly output: readonly string[];
@@ -21,11 +24,15 @@ export interface ServerProcessOptions {
   dataDir: string;
   env?: Readonly<Record<string, string>>;
   ports?: { public: number; admin: number };
+  /** Another replica, whose issuer it serves under too. */
+  beside?: ServerProcess;
 }
 
-export async function startServerProcess({ dataDir, env = {}, ports }: ServerProcessOptions): Promise<ServerProcess> {
+export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
+  const { dataDir, env = {}, ports, beside } = options;
   const at = ports ?? { public: await freePort(), admin: await freePort() };
-  const issuer = `http://localhost:${at.public}`;
+  const url = `http://localhost:${at.public}`;
+  const issuer = beside?.issuer ?? url;
   const adminUrl = `http://127.0.0.1:${at.admin}`;
   const adminKey = 'process-admin-key-0123456789abcdef';
   const startedAt = performance.now();
@@ -47,8 +54,9 @@ export async function startServerProcess({ dataDir, env = {}, ports }: ServerPro
   await untilServing(child, output);
   return {
     issuer,
-    url: issuer,
+    url,
     pid: child.pid!,
+    clock: new SystemClock(),
     readyAfterMillis: performance.now() - startedAt,
     output,
     admin: async (method, path, body) => {

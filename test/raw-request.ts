@@ -10,7 +10,7 @@ export interface RawAnswer {
 export interface RawRequest {
   method?: string;
   headers?: Record<string, string | string[]>;
-  body?: string;
+  body?: string | Uint8Array;
 }
 
 /** A request as it is written, without what fetch corrects or forbids: any Host header, any path. */

@@ -135,11 +135,11 @@ describe('verifyProof', () => {
     expect(await reasonFor(forged(header(), { ...claims, padding: 'a'.repeat(8 * 1024) }))).toBe('header');
   });
 
-  it('[D16] takes a jti and a nonce of 1 to 256 bytes', async () => {
-    for (const text of ['a', 'a'.repeat(256), 'ä'.repeat(128), '\u0000']) {
+  it('[D16] takes a jti and a nonce of 1 to 256 bytes of plain text', async () => {
+    for (const text of ['a', 'a'.repeat(256), 'ä'.repeat(128)]) {
       expect([await withClaims({ jti: text }), await withClaims({ nonce: text })]).toEqual(['accepted', 'accepted']);
     }
-    for (const text of ['', 'a'.repeat(257), 'ä'.repeat(129), 7, null, ['a']]) {
+    for (const text of ['', 'a'.repeat(257), 'ä'.repeat(129), 'a\u0000', 'a\ud800', 7, null, ['a']]) {
       expect([await withClaims({ jti: text }), await withClaims({ nonce: text })]).toEqual(['header', 'header']);
     }
     expect(await withClaims({ jti: undefined })).toBe('header');

@@ -1,10 +1,9 @@
 import { calculateJwkThumbprint, compactVerify } from 'jose';
-import { readJws } from '#libs/jwt';
+import { isShortText, readJws } from '#libs/jwt';
 import { proofKey, type ProofAlg } from './proof-key.js';
 import { targetUrl } from './target-url.js';
 
 const maxLength = 8 * 1024;
-const maxTextBytes = 256;
 
 export interface ExpectedProof {
   /** Of the request, in upper case. */
@@ -68,9 +67,6 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
   if (!isTime(iat) || Math.abs(now - iat) > expected.lifetimeSeconds) throw new ProofRefused('iat', iat);
   return { jkt: await calculateJwkThumbprint(key, 'sha256'), jti, nonce, iat };
 }
-
-const isShortText = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= maxTextBytes;
 
 /** JSON numbers like 1e999 read as Infinity. */
 const isTime = (value: unknown): value is number => Number.isFinite(value);

@@ -108,6 +108,8 @@ describe('a client assertion', () => {
     ['[J4] a jti that is a number', { jti: 7 }, 'jti'],
     ['[J4] a jti of 256 bytes', { jti: 'é'.repeat(128) }, 'passed'],
     ['[J4] a jti of 257 bytes', { jti: `${'é'.repeat(128)}x` }, 'jti'],
+    ['[J4] a jti with U+0000', { jti: 'one\0' }, 'jti'],
+    ['[J4] a jti with a lone surrogate', { jti: 'one\ud800' }, 'jti'],
   ];
   it.each(claims)('with %s', async (_, change, check) => expect(await checkOf(await signed(change))).toBe(check));
 });

@@ -1,5 +1,6 @@
 import { compactVerify, type JWK, type JWTPayload } from 'jose';
 import { clientSigningAlgs, fitsAlg, knownAs, type ClientSigningAlg } from './algorithms.js';
+import { isShortText } from './strict-jws.js';
 import { isTime, JwtRefused, mediaType, readJwt } from './verify-jwt.js';
 
 export type AssertionCheck =
@@ -47,7 +48,6 @@ const maxLifetimeSeconds = 300;
 /** How far a client's clock may be ahead of ours: for `iat` and `nbf`, and for an `exp` of exactly five minutes. */
 const maxDriftSeconds = 60;
 const maxLifetimeDriftSeconds = 10;
-const maxJtiBytes = 256;
 /** RFC 7523 §2.2, and rfc7523bis; absent is allowed. */
 const types: readonly unknown[] = ['jwt', 'client-authentication+jwt'];
 
@@ -127,6 +127,6 @@ function checkClaims(payload: JWTPayload, { clientId, audiences, now }: Expected
     if (time !== undefined && !(isTime(time) && time <= seconds + maxDriftSeconds))
       throw new AssertionRefused('not_yet_valid');
   }
-  if (typeof jti !== 'string' || jti === '' || Buffer.byteLength(jti) > maxJtiBytes) throw new AssertionRefused('jti');
+  if (!isShortText(jti)) throw new AssertionRefused('jti');
   return { jti, expiresAt: new Date(exp * 1000) };
 }

@@ -1,4 +1,6 @@
-import { fromBase64Url, parseJson } from '#libs/oauth';
+import { fromBase64Url, isPlainText, parseJson } from '#libs/oauth';
+
+const maxTextBytes = 256;
 
 /**
  * Header and payload of a JWS in compact form, if both are JSON objects. Nothing is verified yet.
@@ -27,3 +29,7 @@ function readObject(bytes: Buffer | undefined): Record<string, unknown> | undefi
     return undefined;
   }
 }
+
+/** Whether a claim is a text that identifies something, such as a `jti`: plain, and of 1 to 256 bytes. */
+export const isShortText = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && isPlainText(value) && Buffer.byteLength(value) <= maxTextBytes;

@@ -17,8 +17,13 @@ const tokenParameters: ReadonlySet<string> = new Set([
   'request',
 ]);
 
-/** Control characters and lone surrogates: no parameter may hold them, and PostgreSQL cannot store some of them. */
-const forbidden = /[\p{Cc}\p{Cs}]/u;
+const unspeakable = /[\p{Cc}\p{Cs}]/u;
+
+/**
+ * Whether a text is free of control characters and lone surrogates: PostgreSQL cannot store some of them, and lone surrogates that
+ * differ are the same bytes once they are hashed or sent.
+ */
+export const isPlainText = (text: string): boolean => !unspeakable.test(text);
 
 /**
  * Reads an `application/x-www-form-urlencoded` body or a raw query string (without the `?`).
@@ -63,7 +68,7 @@ export function printable(name: string, otherwise = 'a parameter'): string {
 
 function decode(encoded: string, limit: number): string | undefined {
   const value = percentDecoded(encoded.replaceAll('+', ' '));
-  if (value === undefined || forbidden.test(value) || Buffer.byteLength(value) > limit) return undefined;
+  if (value === undefined || !isPlainText(value) || Buffer.byteLength(value) > limit) return undefined;
   return value;
 }
 

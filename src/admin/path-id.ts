@@ -1,9 +1,8 @@
 import { Param, type PipeTransform } from '@nestjs/common';
+import { isPlainText } from '#libs/oauth';
 import { notFound } from './problem.js';
 
 const uuid = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-/** Control characters and lone surrogates, which PostgreSQL cannot even be asked about. */
-const unspeakable = /[\p{Cc}\p{Cs}]/u;
 
 /** An id in a path that cannot be anybody's is simply not found; it never reaches the database. */
 export class UuidOf implements PipeTransform<string, string> {
@@ -20,7 +19,7 @@ export class NameOf implements PipeTransform<string, string> {
   constructor(private readonly what: string) {}
 
   transform(id: string): string {
-    if (id.length > 2048 || unspeakable.test(id)) throw notFound(this.what);
+    if (id.length > 2048 || !isPlainText(id)) throw notFound(this.what);
     return id;
   }
 }

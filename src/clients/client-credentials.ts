@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { readClaimed } from '#libs/jwt';
-import { clientAssertionType, OAuthError, type AuthMethod, type Form, type ReasonOf } from '#libs/oauth';
+import { clientAssertionType, isPlainText, OAuthError, type AuthMethod, type Form, type ReasonOf } from '#libs/oauth';
 import { isUrlId } from './client.js';
 
 /** What a request says about who sends it, before anything is believed. */
@@ -90,7 +90,7 @@ function decodeBase64(encoded: string): string {
 function decodeFormValue(encoded: string): string {
   try {
     const value = decodeURIComponent(encoded.replaceAll('+', ' '));
-    if (/[\p{Cc}\p{Cs}]/u.test(value) || value.length > 4096) throw malformed();
+    if (!isPlainText(value) || value.length > 4096) throw malformed();
     return value;
   } catch {
     throw malformed();

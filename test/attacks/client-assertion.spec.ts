@@ -178,7 +178,8 @@ describe('a client assertion', () => {
     const poisons = ['\0', '\ud800', 'x'.repeat(5000), '../../etc', "' or 1=1 --"];
     for (const sub of poisons)
       expect(await present(other, { sub })).toMatch(/^(assertion_invalid subject|client_unknown)/);
-    for (const jti of ['\0', '\ud800', "'"]) expect(await present(other, { jti })).toBe('known');
+    for (const jti of ['\0', '\ud800']) expect(await present(other, { jti })).toBe('assertion_invalid jti');
+    expect(await present(other, { jti: "'" })).toBe('known');
     for (const kid of ['\0', '\ud800', '../keys'])
       expect(await present(other, {}, { kid })).toBe('assertion_invalid kid');
     for (const raw of ['x', '..', 'a.b.c', '{}', 'x'.repeat(15_000)])

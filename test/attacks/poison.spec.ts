@@ -94,8 +94,8 @@ async function aHundredGoodOnes(): Promise<Request[]> {
 const jtiOf = (token: string): string => JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()).jti;
 
 /**
- * Sends the poisoned requests among a hundred good ones, all at once: the good ones get their tokens, each of the others the
- * answer of its own.
+ * Sends the poisoned requests among a hundred good ones, all at once: the good ones get their tokens, each of the others an
+ * answer of its own and, if anything read it, its place in the audit.
  *
  * @param expected by what is poisoned: `status error`
  */
@@ -114,9 +114,12 @@ async function expectOnlyTheseFail(poisoned: ReadonlyMap<string, Request>, expec
   const jtis = answers.map(({ body }) => jtiOf(body.access_token));
   expect(await app.sql('select from issuances where jti = any($1)', [jtis])).toHaveLength(100);
 
-  for (const [what, { status, body }] of await Promise.all(refused))
+  const refusals = await Promise.all(refused);
+  for (const [what, { status, body }] of refusals)
     expect([what, `${status} ${body.error ?? ''}`.trim()]).toEqual([what, expected(what)]);
-  expect(app.logged.slice(before).filter((line) => line.includes('unexpected error'))).toEqual([]);
+  const read = refusals.filter(([, { status }]) => status <= 401).map(([, { body }]) => body.request_id);
+  expect(await app.sql('select from audit_events where request_id = any($1)', [read])).toHaveLength(read.length);
+  expect(app.logged.slice(before).filter((line) => /unexpected error|dropped/.test(line))).toEqual([]);
 }
 
 const HOLE = 'the-poison-goes-here';

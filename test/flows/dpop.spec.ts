@@ -1,5 +1,3 @@
-import * as oauth from 'oauth4webapi';
-import * as openid from 'openid-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import {
@@ -7,7 +5,6 @@ import {
   aConfidentialClient,
   aFlow,
   aGrantedCode,
-  allow,
   aResource,
   audited,
   aUser,
@@ -20,20 +17,13 @@ import {
 import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
 import { whileHeld } from '../held-lock.js';
 
-const plainHttp = { [oauth.allowInsecureRequests]: true };
-
 let app: TestApp;
-let strict: TestApp;
 let key: ProofKey;
 beforeAll(async () => {
   app = await startTestApp({ settings: { CLIENT_CREDENTIALS_ENABLED: 'true' } });
-  strict = await startTestApp({ beside: app, settings: { DPOP_REQUIRE_NONCE: 'true' } });
   key = await aKey();
 });
-afterAll(async () => {
-  await strict.close();
-  await app.close();
-});
+afterAll(() => app.close());
 
 const claimsOf = (token: string): Record<string, any> =>
   JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
@@ -246,80 +236,5 @@ describe('a proof is required', () => {
     expect(
       (await app.admin('PATCH', `/admin/resources/${resource.id}`, { dpop_required: false })).body.dpop_required,
     ).toBe(false);
-  });
-});
-
-/** Tries again with the nonce it was given, as its readers are told to. */
-async function withNonce<T>(attempt: () => Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    if (oauth.isDPoPNonceError(error)) return attempt();
-    throw error;
-  }
-}
-
-describe.each(['without', 'with'])('clients that others wrote, %s nonces', (which) => {
-  const at = (): TestApp => (which === 'with' ? strict : app);
-
-  it('[D5 D6 D12] oauth4webapi obtains, binds and refreshes', async () => {
-    const flow = await aFlow(app);
-    const as = { issuer: app.issuer, token_endpoint: `${app.issuer}/oauth/token` };
-    const client: oauth.Client = { client_id: flow.client.id };
-    const keyPair = await oauth.generateKeyPair('ES256');
-    const DPoP = oauth.DPoP(client, keyPair);
-    const { verifier, challenge } = pkce();
-    const redirect = await allow(flow, challenge, { dpop_jkt: await DPoP.calculateThumbprint() });
-    const parameters = oauth.validateAuthResponse(
-      { ...as, authorization_response_iss_parameter_supported: true },
-      client,
-      redirect,
-      'a-state',
-    );
-    const elsewhere = {
-      ...plainHttp,
-      DPoP,
-      [oauth.customFetch]: (url: string, init: RequestInit) => fetch(url.replace(app.issuer, at().url), init),
-    };
-    const granted = await withNonce(async () => {
-      const response = await oauth.authorizationCodeGrantRequest(
-        as,
-        client,
-        oauth.None(),
-        parameters,
-        flow.client.redirectUri,
-        verifier,
-        elsewhere as never,
-      );
-      return oauth.processAuthorizationCodeResponse(as, client, response);
-    });
-    expect(granted.token_type).toBe('dpop');
-    const refreshed = await withNonce(async () => {
-      const response = await oauth.refreshTokenGrantRequest(
-        as,
-        client,
-        oauth.None(),
-        granted.refresh_token!,
-        elsewhere as never,
-      );
-      return oauth.processRefreshTokenResponse(as, client, response);
-    });
-    expect(claimsOf(refreshed.access_token)['cnf']).toEqual({ jkt: await DPoP.calculateThumbprint() });
-  });
-
-  it('[D5 D12] openid-client obtains and refreshes', async () => {
-    const flow = await aFlow(app);
-    const config = await openid.discovery(new URL(app.issuer), flow.client.id, undefined, openid.None(), {
-      algorithm: 'oauth2',
-      execute: [openid.allowInsecureRequests],
-    });
-    config[openid.customFetch] = (url, init) => fetch(url.replace(app.issuer, at().url), init as RequestInit);
-    const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair());
-    const { verifier, challenge } = pkce();
-    const redirect = await allow(flow, challenge);
-    const checks = { pkceCodeVerifier: verifier, expectedState: 'a-state' };
-    const granted = await openid.authorizationCodeGrant(config, redirect, checks, undefined, { DPoP });
-    const refreshed = await openid.refreshTokenGrant(config, granted.refresh_token!, undefined, { DPoP });
-    expect([granted.token_type, refreshed.token_type]).toEqual(['dpop', 'dpop']);
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   aConfidentialClient,
   aFlow,
@@ -32,6 +32,7 @@ beforeAll(async () => {
   const draft = { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' };
   machine = await aConfidentialClient(replicas.one, draft);
 });
+afterEach(() => replicas.redis.thaw());
 afterAll(() => replicas?.stop());
 
 const proof = (claims: Record<string, unknown> = {}): Promise<string> => aProof(replicas.one, key, claims);
@@ -103,8 +104,8 @@ async function expectRefusedInTime(asked: Record<string, Asked>): Promise<void> 
       }),
     ),
   );
-  for (const answer of answers) expect(answer).toEqual([answer[0], 503, 'temporarily_unavailable', true, true]);
   expect(await spent()).toEqual(before);
+  for (const answer of answers) expect(answer).toEqual([answer[0], 503, 'temporarily_unavailable', true, true]);
 }
 
 /** Without a proof nobody needs Redis: a person signs in, allows, and the client gets, renews and exchanges its tokens. */

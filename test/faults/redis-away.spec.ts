@@ -16,6 +16,7 @@ import { startReplicas, type Replicas } from '../replicas.js';
 import type { ServerProcess } from '../server-process.js';
 
 const MACHINE_FORM = { grant_type: 'client_credentials' };
+const AWAY = [503, 'temporarily_unavailable'];
 
 let replicas: Replicas;
 let servers: ServerProcess[];
@@ -93,19 +94,23 @@ const spent = async (): Promise<unknown[]> => [
 /** With a proof, everything is refused by both servers, in time and without a trace. */
 async function expectRefusedInTime(asked: Record<string, Asked>): Promise<void> {
   const before = await spent();
+  // Alone, so that what is measured is how long the server waits for Redis, not how busy this machine is.
+  for (const at of servers) {
+    const sent = await proof();
+    const began = performance.now();
+    expect(outcome(await asMachine(at, sent))).toEqual(AWAY);
+    expect(performance.now() - began).toBeLessThan(1_500);
+  }
   const answers = await Promise.all(
     Object.entries(asked).flatMap(([what, { form, client }]) =>
       servers.map(async (at) => {
-        const sent = await proof();
-        const began = performance.now();
-        const answer = await askWith(at, sent, form, client);
-        const retryAfter = Number(answer.headers.get('retry-after'));
-        return [what, ...outcome(answer), retryAfter > 0, performance.now() - began < 1_500];
+        const answer = await askWith(at, await proof(), form, client);
+        return [what, ...outcome(answer), Number(answer.headers.get('retry-after')) > 0];
       }),
     ),
   );
   expect(await spent()).toEqual(before);
-  for (const answer of answers) expect(answer).toEqual([answer[0], 503, 'temporarily_unavailable', true, true]);
+  for (const answer of answers) expect(answer).toEqual([answer[0], ...AWAY, true]);
 }
 
 /** Without a proof nobody needs Redis: a person signs in, allows, and the client gets, renews and exchanges its tokens. */
@@ -114,14 +119,12 @@ async function expectServedWithout(): Promise<void> {
   const grant_types = ['authorization_code', 'refresh_token', EXCHANGE];
   const flow = await aFlow(one, { token_endpoint_auth_method: 'client_secret_basic', grant_types });
   const granted = await aGrantedCode(flow);
-  const began = performance.now();
   const first = await redeem({ ...granted, app: two });
   expect(outcome(first)).toEqual([200, 'Bearer']);
   expect(outcome(await refresh(flow, first.body.refresh_token))).toEqual([200, 'Bearer']);
   const exchanged = await askWith(two, undefined, exchangeForm(first.body.access_token), flow.client);
   expect(outcome(exchanged)).toEqual([200, 'Bearer']);
   for (const at of servers) expect(outcome(await asMachine(at))).toEqual([200, 'Bearer']);
-  expect(performance.now() - began).toBeLessThan(1_500);
 }
 
 async function untilBack(): Promise<void> {

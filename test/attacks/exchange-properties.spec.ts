@@ -198,8 +198,11 @@ describe('whatever is asked for, along a chain', () => {
         const own = token.claims.client_id === who.id;
         const { act } = token.claims;
         expect(claims.act).toEqual(own ? act : { sub: who.id, actor_type: 'service', ...(act ? { act } : {}) });
+        const overLink = uri !== undefined && token.place === places[0] && target === places[1];
+        const link = `${places[0]!.resource.slug}>${places[1]!.resource.slug}`;
+        expect(claims.via).toBe(overLink ? link : token.place === target ? token.claims.via : undefined);
         granted += 1;
-        seen.add(uri === undefined ? 'self' : claims.via && claims.via !== token.claims.via ? 'fronted' : 'direct');
+        seen.add(uri === undefined ? 'self' : overLink ? 'fronted' : 'direct');
         seen.add(`depth ${actorsOf(claims.act).length}`).add(token.machine ? 'machine' : 'person');
         return { ...token, value: body.access_token, claims, place: target };
       };

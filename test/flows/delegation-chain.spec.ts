@@ -226,6 +226,20 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
     expect([again.status, again.body.error]).toEqual([400, alive[1] ? 'consent_required' : 'invalid_grant']);
   });
 
+  it('ends where the key of its first token is revoked, although its own key lives', async () => {
+    const chain = await aChain();
+    const { kid } = JSON.parse(Buffer.from(chain.tokens[0].split('.')[0]!, 'base64url').toString()) as { kid: string };
+    expect((await app.admin('POST', '/admin/keys/rotate')).status).toBe(200);
+    const { body } = await chain.last();
+    expect(await introspect(app, body.access_token, chain.apiClient)).toMatchObject({ active: true });
+    expect((await app.admin('DELETE', `/admin/keys/${kid}`)).status).toBe(204);
+    expect(await introspect(app, body.access_token, chain.apiClient)).toEqual({ active: false });
+    expect((await audited(app, 'token.introspect_denied'))[0]).toMatchObject({ reason: 'key_revoked' });
+    const { jti } = claimsOf(body.access_token);
+    expect((await app.admin('GET', `/admin/issuances/${jti}`)).body.revoked_at).toEqual(expect.any(String));
+    expect((await chain.last()).body.error).toBe('invalid_grant');
+  });
+
   it('is born dead when the consent falls while its last token is being minted', async () => {
     const chain = await aChain();
     const [row] = await app.sql<{ consent_id: string }>('select consent_id from issuances where jti = $1', [

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { TestApp } from './app.js';
 import { startTestApp } from './app.js';
 import {
@@ -102,3 +103,27 @@ export async function front(
   const { status, body } = await app.admin('POST', '/admin/fronting', link);
   if (status !== 201) throw new Error(JSON.stringify(body));
 }
+
+/**
+ * The answer, the private reason, and that nothing was issued.
+ *
+ * @returns the answer
+ */
+export async function expectRefused(
+  app: TestApp,
+  attack: () => Promise<TokenResponse>,
+  [status, error, reason]: [status: number, error: string, reason: string],
+  action = 'token.exchange_denied',
+): Promise<TokenResponse> {
+  const before = await issuances(app);
+  const answer = await attack();
+  expect(answer.body).not.toHaveProperty('access_token');
+  const rows = await app.sql('select action, reason from audit_events where request_id = $1', [answer.body.request_id]);
+  expect([answer.status, answer.body.error, rows]).toEqual([status, error, [{ action, reason }]]);
+  expect(await issuances(app)).toBe(before);
+  return answer;
+}
+
+/** How many tokens were ever issued. */
+export const issuances = async (app: TestApp): Promise<number> =>
+  (await app.sql<{ n: number }>('select count(*)::int as n from issuances'))[0]!.n;

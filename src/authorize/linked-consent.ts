@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import { OAuthError, type Form } from '#libs/oauth';
+import { OAuthError, redirectKind, type Form } from '#libs/oauth';
 import { BrowserSessions, type BrowserSession } from '../accounts/browser-sessions.js';
 import { Csrf, LOGOUT } from '../accounts/csrf.js';
 import { Pages } from '../platform/http/page.js';
@@ -59,12 +59,13 @@ export class LinkedConsent {
 
   #pageOf(request: LinkedRequest, { id, user }: BrowserSession, sealed: string): Parameters<typeof consentPage>[0] {
     const { client, resource, scopes } = request;
+    const isDocument = client.registrationSource === 'cimd';
     return {
       brand: this.pages.brand,
       client: {
         name: client.name,
         id: client.id,
-        host: client.registrationSource === 'cimd' ? new URL(client.id).host : undefined,
+        host: isDocument ? new URL(client.id).host : undefined,
         selfRegistered: client.registrationSource === 'dcr',
         agent: client.agent,
       },
@@ -74,7 +75,7 @@ export class LinkedConsent {
       csrf: this.csrf.token(id, contextOf(sealed)),
       request: sealed,
       action: this.pages.href('/consent'),
-      loopbackOnly: false,
+      loopbackOnly: isDocument && client.redirectUris.every((uri) => redirectKind(uri) === 'loopback'),
       logoutCsrf: this.csrf.token(id, LOGOUT),
       logoutAction: this.pages.href('/logout'),
     };

@@ -44,7 +44,8 @@ function scopesOf(requested: string | undefined, client: Client, resource: MintR
     if (scopes.length > 0) return scopes;
     throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
   }
-  const scopes = parseScope(requested);
+  const scopes = parseScope(requested).filter((scope) => scope !== 'offline_access');
+  if (scopes.length === 0) return scopesOf(undefined, client, resource);
   for (const scope of scopes) {
     const options = { fill: { scope, resource: resource?.uri ?? '' }, facts };
     if (declared && !declared.includes(scope)) throw new OAuthError('scope-unknown', 'scope_not_in_catalog', options);

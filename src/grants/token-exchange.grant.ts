@@ -42,10 +42,9 @@ export class TokenExchangeGrant extends Grant {
 
     const subject = token.state;
     const resources = await this.resources.current();
-    const source = subject.resourceId === null ? undefined : resources.byId(subject.resourceId);
+    const source = audienceOf(token, resources);
     requireBinding(token, acting, source, proof);
-    const target =
-      request.resource === undefined ? audienceOf(subject, resources) : requireMint(resources, request.resource);
+    const target = request.resource === undefined ? source : requireMint(resources, request.resource);
     const { allowSelfExchange } = this.config.tokenExchange;
     const exchange: Exchange = { acting, subject, resources, target, named: form.has('resource'), allowSelfExchange };
     const path = exchangePaths.find(({ applies }) => applies(exchange))!;
@@ -107,10 +106,14 @@ export class TokenExchangeGrant extends Grant {
 const originOf = ({ consentClientId, userId, clientId, subject }: IssuanceState): string =>
   consentClientId ?? (userId === null ? subject : clientId);
 
-/** @throws OAuthError when the resource of the subject token is gone: its place must not be taken by another audience */
-function audienceOf({ resourceId }: IssuanceState, resources: ResourceSnapshot): MintResource | undefined {
-  if (resourceId === null) return undefined;
-  const resource = resources.byId(resourceId);
-  if (isMint(resource)) return resource;
-  throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { resource: resourceId } });
+/**
+ * The resource that the subject token is for, if it names one.
+ *
+ * @throws OAuthError when that resource is gone or has moved to another URI: no other audience, and no other path, takes its place
+ */
+function audienceOf({ claims, state }: AccessToken, resources: ResourceSnapshot): MintResource | undefined {
+  if (state.resourceId === null) return undefined;
+  const resource = resources.byId(state.resourceId);
+  if (isMint(resource) && claims.aud.includes(resource.uri)) return resource;
+  throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { resource: state.resourceId } });
 }

@@ -9,6 +9,7 @@ import type { TokenAnswer } from '../tokens/authorization.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
 const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
+  [grantType.clientCredentials, 'client_credentials.denied'],
   [grantType.refreshToken, 'token.refresh_denied'],
   [grantType.tokenExchange, 'token.exchange_denied'],
 ]);

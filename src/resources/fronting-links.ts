@@ -76,7 +76,7 @@ export class FrontingLinks {
       if (closesCircle(links, link)) throw new FrontingCircle(`${linkName(link)} would close a circle`);
       if (dryRun) return link;
       if (!(await this.store.insert(tx, link))) throw exists(link);
-      await this.#changed(tx, 'fronting.created', link);
+      await this.#changed(tx, 'fronting_link.created', link);
       return link;
     });
   }
@@ -90,7 +90,7 @@ export class FrontingLinks {
       const [from, to] = await this.#ends(tx, bySlug, source, target);
       requireFit(scopeMap, from, to);
       await this.store.setScopeMap(tx, link, scopeMap);
-      await this.#changed(tx, 'fronting.patched', { ...link, scopeMap });
+      await this.#changed(tx, 'fronting_link.patched', { ...link, scopeMap });
       return { ...link, scopeMap };
     });
   }
@@ -101,7 +101,7 @@ export class FrontingLinks {
       await this.store.lock(tx);
       const link = found(await this.store.all(tx), source, target);
       await this.store.remove(tx, link);
-      await this.#changed(tx, 'fronting.deleted', link);
+      await this.#changed(tx, 'fronting_link.deleted', link);
     });
   }
 
@@ -127,7 +127,8 @@ export class FrontingLinks {
 
   async #changed(tx: Transaction, action: string, link: FrontingLink): Promise<void> {
     await bumpPolicyEpoch(tx);
-    await this.audit.record(tx, { action, detail: { link: linkName(link), scope_map: link.scopeMap } });
+    const { sourceSlug: source, targetSlug: target, scopeMap } = link;
+    await this.audit.record(tx, { action, detail: { source, target, scope_map: scopeMap } });
   }
 }
 

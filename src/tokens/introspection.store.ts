@@ -17,7 +17,6 @@ export interface IssuanceState {
   /** The client that the person allowed: where the chain began. */
   consentClientId: string | null;
   ancestors: string[];
-  agentId: string | null;
   agentChain: string[];
   expiresAt: Date;
   /** What was revoked of all that it stands on: 'jti', 'family', 'consent', 'key'. */
@@ -42,7 +41,7 @@ export class IntrospectionStore {
            from issuances t cross join unnest(t.ancestors) as up(jti) join issuances a on a.jti = up.jti where t.jti = $1)
        select i.jti, i.client_id as "clientId", i.subject, i.user_id as "userId", u.version::int as "userVersion",
               i.resource_id as "resourceId", i.scopes, i.family_id as "familyId", i.consent_id as "consentId",
-              i.consent_client_id as "consentClientId", i.ancestors, i.agent_id as "agentId", i.agent_chain as "agentChain",
+              i.consent_client_id as "consentClientId", i.ancestors, i.agent_chain as "agentChain",
               i.expires_at as "expiresAt",
               (select min(r.kind) from (
                    select 'jti' as kind, i.jti::text as id union all select 'jti', unnest(i.ancestors)::text

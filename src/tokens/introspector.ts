@@ -32,8 +32,7 @@ export class Introspector {
     if (!(await this.#entitled(caller, state)))
       return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
     if (ended) return this.#inactive(reasonOf(ended, state), caller, state.jti);
-    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act, via } = claims;
-    const chain = state.agentId !== null || state.agentChain.length > 0 ? state.agentChain : undefined;
+    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act, agent_id, agent_chain, via } = claims;
     const members = {
       scope,
       client_id,
@@ -47,8 +46,8 @@ export class Introspector {
       jti,
       cnf,
       act,
-      agent_id: state.agentId ?? undefined,
-      agent_chain: chain,
+      agent_id,
+      agent_chain,
       via,
     };
     return { active: true, ...members };

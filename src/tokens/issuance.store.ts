@@ -24,7 +24,7 @@ export interface Issuance {
   dpopJkt: string | null;
   issuedAt: Date;
   expiresAt: Date;
-  /** When the token, one it was made from, its family, consent or key was revoked. */
+  /** When the token, one it was made from, or a family, consent or key of theirs was revoked. */
   revokedAt: Date | null;
 }
 
@@ -46,9 +46,12 @@ export interface Family {
   revokedAt: Date | null;
 }
 
+/** Read upward, as introspection reads it: an ancestor's family, consent and key are those of the token, too (S5). */
 const ISSUANCE_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.id) in
      (select 'jti', unnest(i.jti || i.ancestors)::text union all
-      values ('family', i.family_id::text), ('consent', i.consent_id::text), ('key', i.kid)))`;
+      select s.* from (select i.family_id, i.consent_id, i.kid union all
+          select a.family_id, a.consent_id, a.kid from unnest(i.ancestors) as up(jti) join issuances a on a.jti = up.jti) l
+        cross join lateral (values ('family', l.family_id::text), ('consent', l.consent_id::text), ('key', l.kid)) s))`;
 const FAMILY_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.id) in
      (('family', f.id::text), ('consent', f.consent_id::text)))`;
 const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId", i.subject, i.user_id as "userId",

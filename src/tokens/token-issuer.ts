@@ -59,6 +59,7 @@ export class TokenIssuer {
       chain_kind: derivation?.kind,
       via_link: derivation?.via,
       act: derivation?.chain.act,
+      agent_chain: issuance.agentChain.length > 0 ? issuance.agentChain : undefined,
       parent: derivation?.parentJti,
       consent: person?.consentId,
     };

@@ -40,7 +40,7 @@ async function expectRefused(sent: string, description: string, reason: string):
   const before = await issuedTo(client);
   const { status, body } = await askWith(app, sent, FORM, client);
   expect([status, body.error, body.error_description]).toEqual([400, 'invalid_dpop_proof', description]);
-  expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({ reason, client_id: client.id });
+  expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({ reason, client_id: client.id });
   expect(await issuedTo(client)).toBe(before);
 }
 
@@ -182,7 +182,7 @@ describe('[D17] the nonce', () => {
     expect((await asked()).body.error).toBe('use_dpop_nonce');
     app.clock.advance(60);
     for (const wrong of [nonce, 'a'.repeat(43), 'x']) expect((await asked(wrong)).body.error).toBe('use_dpop_nonce');
-    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({ reason: 'dpop_nonce_stale' });
+    expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({ reason: 'dpop_nonce_stale' });
   });
 
   it('that is wrong is refused where none is wanted, too', async () => {

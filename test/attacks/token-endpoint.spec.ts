@@ -189,14 +189,18 @@ describe('the grant type', () => {
     new URLSearchParams({ grant_type: grant, refresh_token: 'x', code: 'x' }).toString();
 
   it.each([
-    ['client_credentials', 'client_credentials', 'client_credentials.enabled'],
-    ['urn:ietf:params:oauth:grant-type:token-exchange', 'token-exchange', 'token_exchange.enabled'],
-    ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'jwt-bearer', 'xaa.enabled'],
-  ])('%s is off, and the refusal names the setting', async (grant, name, setting) => {
+    ['client_credentials', 'client_credentials', 'client_credentials.enabled', 'client_credentials.denied'],
+    [
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      'token-exchange',
+      'token_exchange.enabled',
+      'token.exchange_denied',
+    ],
+    ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'jwt-bearer', 'xaa.enabled', 'token.issue_denied'],
+  ])('%s is off, and the refusal names the setting', async (grant, name, setting, action) => {
     const answer = await post('/oauth/token', form(grant));
     const text = `grant_type ${name} is not enabled on this server (${setting})`;
     await expectError(answer, 400, 'unsupported_grant_type', text);
-    const action = name === 'token-exchange' ? 'token.exchange_denied' : 'token.issue_denied';
     await expectRecorded(answer, action, 'grant_disabled');
   });
 

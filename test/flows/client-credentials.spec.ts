@@ -10,6 +10,7 @@ import {
   type ClientFixture,
   type TokenResponse,
 } from '../builders.js';
+import { expectRefused } from '../exchanges.js';
 
 const GRANTS = ['client_credentials'];
 
@@ -56,17 +57,34 @@ describe('client_credentials', () => {
     const anywhere = (await ask(client, given)).body;
     expect([anywhere.scope, claimsOf(anywhere.access_token)['aud']]).toEqual(['notes:read', [app.issuer]]);
     expect((await ask(client)).body.scope).toBe('notes:read notes:write');
-    const refused = {
-      'above the ceiling': await ask(client, { ...named, scope: 'notes:admin' }),
-      'not declared': await ask(client, { ...named, scope: 'notes:write' }),
-      'nothing in common': await ask(await aMachine('files:read'), named),
-      'no ceiling': await ask(await aMachine(''), named),
-    };
-    for (const [what, { status, body }] of Object.entries(refused)) {
-      expect([status, body.error], what).toEqual([400, 'invalid_scope']);
-    }
-    const unknown = await ask(client, { resource: 'https://nowhere.example' });
-    expect(unknown.body.error).toBe('invalid_target');
+    const idle = await aMachine('files:read');
+    const refused: [ClientFixture, Record<string, string>, string, string][] = [
+      [client, { ...named, scope: 'notes:admin' }, 'invalid_scope', 'scope_above_ceiling'],
+      [client, { ...named, scope: 'notes:write' }, 'invalid_scope', 'scope_not_in_catalog'],
+      [client, { scope: 'notes:read notes:admin' }, 'invalid_scope', 'scope_above_ceiling'],
+      [idle, named, 'invalid_scope', 'scope_nothing_left'],
+      [await aMachine(''), named, 'invalid_scope', 'ceiling_empty'],
+      [await aMachine(''), {}, 'invalid_scope', 'ceiling_empty'],
+      [client, { resource: 'https://nowhere.example' }, 'invalid_target', 'resource_unknown'],
+      [client, { resource: resource.slug }, 'invalid_target', 'resource_unknown'],
+    ];
+    for (const [who, form, error, reason] of refused)
+      await expectRefused(app, () => ask(who, form), [400, error, reason], 'client_credentials.denied');
+  });
+
+  it('takes offline_access for what it is here: nothing', async () => {
+    const client = await aMachine();
+    expect((await ask(client, { scope: 'notes:read offline_access' })).body.scope).toBe('notes:read');
+    expect((await ask(client, { scope: 'offline_access' })).body.scope).toBe('notes:read notes:write');
+  });
+
+  it('is not for a client that proves nothing, even if its row says so', async () => {
+    const client = await aMachine();
+    await app.sql(`update clients set token_endpoint_auth_method = 'none', version = version + 1 where id = $1`, [
+      client.id,
+    ]);
+    const bare = () => ask({ ...client, secret: undefined });
+    await expectRefused(app, bare, [401, 'invalid_client', 'credentials_missing'], 'client_credentials.denied');
   });
 
   it('is off unless it is switched on, and the refusal names the setting', async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
 import { aResource, audited, introspect, refresh, type ClientFixture, type ResourceFixture } from '../builders.js';
@@ -23,23 +25,36 @@ interface Chain {
   at: Started;
   gateway: ClientFixture;
   server: ClientFixture;
-  /** The target of the last hop, and who acts as it. */
+  /** The target of the last hop. */
   api: ResourceFixture;
+  /** Acts as each of the resources, and so may ask about every token; nobody ever suspends it. */
   apiClient: ClientFixture;
   /** The agent's own token, the gateway's, the MCP server's. */
   tokens: [agent: string, gateway: string, server: string];
   last: () => ReturnType<typeof exchange>;
 }
 
+/** As the guide names the three resources. */
+const GUIDE = [
+  { slug: 'gateway', uri: 'https://gateway.example/mcp' },
+  { slug: 'notes', uri: 'https://notes.example/mcp' },
+  { slug: 'api', uri: 'https://api.example' },
+];
+
 /** Agent → gateway (over a link) → MCP server (allowed by the person) → internal API. */
-async function aChain(): Promise<Chain> {
+async function aChain(names: readonly Record<string, unknown>[] = [{}, {}, {}]): Promise<Chain> {
   const agent = await anAgent(app, { client_name: 'Agent', agent: true });
-  const [at, behind, api] = await Promise.all([started(app, { client: agent }), aResource(app), aResource(app)]);
+  const [source, behind, api] = (await Promise.all(names.map((draft) => aResource(app, draft)))) as [
+    ResourceFixture,
+    ResourceFixture,
+    ResourceFixture,
+  ];
+  const at = await started(app, { client: agent, resource: source });
   const [gateway, server, apiClient] = await Promise.all([anAgent(app), anAgent(app), anAgent(app)]);
   await allowed(at, api);
   await front(app, at.resource, behind, { 'notes:read': ['notes:read'], 'notes:write': ['notes:write'] });
   await letActAs(app, at.resource, gateway);
-  await letActAs(app, api, apiClient);
+  for (const resource of [at.resource, behind, api]) await letActAs(app, resource, apiClient);
   await letExchange(app, api, server);
   const first = await exchange(app, gateway, at.token, { resource: behind.uri });
   const last = () => exchange(app, server, first.body.access_token, { resource: api.uri, scope: 'notes:read' });
@@ -56,13 +71,13 @@ async function aChain(): Promise<Chain> {
   };
 }
 
-const activity = ({ at, gateway, server, tokens: [own, one, two] }: Chain): Promise<boolean[]> =>
+const activity = ({ apiClient, tokens }: Chain): Promise<boolean[]> =>
+  Promise.all(tokens.map(async (token) => (await introspect(app, token, apiClient)).active));
+
+/** Since when the operator sees each token as revoked. */
+const revokedAt = ({ tokens }: Chain): Promise<(string | undefined)[]> =>
   Promise.all(
-    [
-      [own, at.client],
-      [one, gateway],
-      [two, server],
-    ].map(async ([token, client]) => (await introspect(app, token as string, client as ClientFixture)).active),
+    tokens.map(async (token) => (await app.admin('GET', `/admin/issuances/${claimsOf(token).jti}`)).body.revoked_at),
   );
 
 describe('a chain agent → gateway → MCP server → internal API', () => {
@@ -90,7 +105,7 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
       sub: at.user.id,
     });
     const [fact] = await audited(app, 'token.exchanged');
-    expect(fact!.detail).toMatchObject({ jti: two.jti, act, sub: at.user.id, subject_client: gateway.id });
+    expect(fact!.detail).toMatchObject({ jti: two.jti, act, agent_chain, sub: at.user.id, subject_client: gateway.id });
     const [row] = await app.sql('select * from issuances where jti = $1', [two.jti]);
     expect(row).toMatchObject({
       parent_jti: one.jti,
@@ -101,7 +116,45 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
     });
   });
 
-  const ends: [what: string, end: (chain: Chain) => Promise<unknown>, alive: boolean[]][] = [
+  it('[X9] is what the guide shows, hop by hop: in the tokens, in introspection and in the audit', async () => {
+    const { at, gateway, server, apiClient, tokens } = await aChain(GUIDE);
+    const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/delegation.md'), 'utf8');
+    const names = new Map([
+      ['<person>', at.user.id],
+      ['<agent>', at.client.id],
+      ['<gateway>', gateway.id],
+      ['<server>', server.id],
+    ]);
+    const named = guide.replace(/<(?:person|agent|gateway|server)>/g, (name) => names.get(name)!);
+    const shown = [...named.slice(named.indexOf('## The chain, decoded')).matchAll(/```json\n([^`]*)```/g)].map(
+      ([, json]) => JSON.parse(json!) as Record<string, unknown>,
+    );
+    const decoded = tokens.map(claimsOf);
+    const everyTokenHas = ['iss', 'iat', 'exp', 'jti'];
+    const told = decoded.map((claims) =>
+      Object.fromEntries(Object.entries(claims).filter(([name]) => !everyTokenHas.includes(name))),
+    );
+    expect(told).toEqual(shown);
+    for (const [hop, token] of tokens.entries()) {
+      const { active, token_type: _, nbf: __, ...answer } = await introspect(app, token, apiClient);
+      expect([active, answer]).toEqual([true, decoded[hop]]);
+    }
+    for (const [hop, claims] of decoded.entries()) {
+      if (hop === 0) continue;
+      const [row] = await app.sql<{ actor_id: string; client_id: string; detail: Record<string, unknown> }>(
+        `select actor_id, client_id, detail from audit_events where action = 'token.exchanged' and detail->>'jti' = $1`,
+        [claims.jti],
+      );
+      const { sub, scopes, act, agent_chain, via_link: via } = row!.detail;
+      expect({ sub, client_id: row!.client_id, scope: (scopes as string[]).join(' '), act, agent_chain, via }).toEqual({
+        ...shown[hop],
+        aud: undefined,
+        via: shown[hop]!['via'],
+      });
+    }
+  });
+
+  const ends: [what: string, end: (chain: Chain) => Promise<unknown>, alive: boolean[], isRevoked?: false][] = [
     [
       'the first consent is withdrawn',
       async ({ tokens }) => {
@@ -126,16 +179,19 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
       'the person is disabled',
       ({ at }) => app.admin('PATCH', `/admin/users/${at.user.id}/disable`),
       [false, false, false],
+      false,
     ],
     [
       'the gateway is suspended',
       ({ gateway }) => app.admin('PATCH', `/admin/clients/${gateway.id}/suspend`),
       [true, false, false],
+      false,
     ],
     [
       'the agent is suspended',
       ({ at }) => app.admin('PATCH', `/admin/clients/${at.client.id}/suspend`),
       [false, false, false],
+      false,
     ],
     [
       'the family ends by reuse',
@@ -159,15 +215,29 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
     ],
   ];
 
-  it.each(ends)('ends below the point where %s', async (_, end, alive) => {
+  it.each(ends)('ends below the point where %s', async (_, end, alive, isRevoked) => {
     const chain = await aChain();
     expect(await activity(chain)).toEqual([true, true, true]);
     await end(chain);
-    const seen = await activity(chain);
-    // Clients that were suspended cannot ask; the rows speak for them.
-    expect(seen.map((active) => active ?? false)).toEqual(alive);
+    expect(await activity(chain)).toEqual(alive);
+    const told = (await revokedAt(chain)).map((time) => time === undefined);
+    expect(told).toEqual(isRevoked === false ? [true, true, true] : alive);
     const again = await chain.last();
     expect([again.status, again.body.error]).toEqual([400, alive[1] ? 'consent_required' : 'invalid_grant']);
+  });
+
+  it('ends where the key of its first token is revoked, although its own key lives', async () => {
+    const chain = await aChain();
+    const { kid } = JSON.parse(Buffer.from(chain.tokens[0].split('.')[0]!, 'base64url').toString()) as { kid: string };
+    expect((await app.admin('POST', '/admin/keys/rotate')).status).toBe(200);
+    const { body } = await chain.last();
+    expect(await introspect(app, body.access_token, chain.apiClient)).toMatchObject({ active: true });
+    expect((await app.admin('DELETE', `/admin/keys/${kid}`)).status).toBe(204);
+    expect(await introspect(app, body.access_token, chain.apiClient)).toEqual({ active: false });
+    expect((await audited(app, 'token.introspect_denied'))[0]).toMatchObject({ reason: 'key_revoked' });
+    const { jti } = claimsOf(body.access_token);
+    expect((await app.admin('GET', `/admin/issuances/${jti}`)).body.revoked_at).toEqual(expect.any(String));
+    expect((await chain.last()).body.error).toBe('invalid_grant');
   });
 
   it('is born dead when the consent falls while its last token is being minted', async () => {

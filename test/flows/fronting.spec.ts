@@ -62,7 +62,15 @@ describe('fronting links', () => {
     await front(app, source, target, map);
     expect((await app.admin('DELETE', `/admin/resources/${target.id}?cascade=true`)).status).toBe(204);
     expect((await app.admin('GET', `/admin/resources/${source.slug}/fronting`)).body.fronts).toEqual([]);
-    expect((await audited(app, 'fronting.created')).length).toBeGreaterThan(0);
+    const ends = { source: source.slug, target: target.slug };
+    const told = await Promise.all(
+      ['created', 'patched', 'deleted'].map((what) => audited(app, `fronting_link.${what}`)),
+    );
+    expect(told.map(([newest]) => newest?.detail)).toEqual([
+      { ...ends, scope_map: map },
+      { ...ends, scope_map: { 'notes:read': ['files:read'] } },
+      { ...ends, scope_map: { 'notes:read': ['files:read'] } },
+    ]);
   });
 
   it('close no circle, map declared scopes only, and never nothing', async () => {

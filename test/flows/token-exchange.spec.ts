@@ -136,16 +136,15 @@ describe('token exchange', () => {
     const at = await started(app);
     const ask = async (more: Record<string, string>) => outcome(await exchange(app, at.client, at.token, more));
     const { uri: resource } = at.resource;
-    expect(await ask({ resource, subject_token_type: 'urn:ietf:params:oauth:token-type:id_token' })).toEqual([
-      400,
-      'invalid_request',
-    ]);
+    const idToken = 'urn:ietf:params:oauth:token-type:id_token';
+    expect(await ask({ resource, subject_token_type: idToken })).toEqual([400, 'invalid_request']);
     expect(await ask({ resource, requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' })).toEqual([
       400,
       'invalid_request',
     ]);
     expect(await ask({ resource, actor_token: at.token })).toEqual([400, 'invalid_request']);
     expect(await ask({ resource, actor_token_type: ACCESS_TOKEN })).toEqual([400, 'invalid_request']);
+    expect(await ask({ resource, actor_token: at.token, actor_token_type: idToken })).toEqual([400, 'invalid_request']);
     expect(await ask({ resource, subject_token_type: '' })).toEqual([400, 'invalid_request']);
     expect(await ask({ resource, audience: 'https://elsewhere.example' })).toEqual([400, 'invalid_target']);
     expect(await ask({ resource: 'https://elsewhere.example' })).toEqual([400, 'invalid_target']);

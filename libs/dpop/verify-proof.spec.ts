@@ -55,6 +55,14 @@ describe('verifyProof', () => {
     expect(await reasonFor(proof, { algorithms: proofAlgs.filter((other) => other !== alg) })).toBe('header');
   });
 
+  it('[D1] knows EdDSA by its newer name, which asks for the same key (RFC 9864)', async () => {
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519' }))).toBe('accepted');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519', jwk: publicJwk('ES256') }))).toBe('header');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed448' }))).toBe('header');
+    const without = proofAlgs.filter((alg) => alg !== 'EdDSA');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519' }), { algorithms: without })).toBe('header');
+  });
+
   it('[D18] refuses any typ but dpop+jwt, so that no other signed JWT serves as a proof', async () => {
     expect(await reasonFor(forged(header()))).toBe('accepted');
     for (const typ of [undefined, null, 7, 'JWT', 'at+jwt', 'application/dpop+jwt', 'dpop+jwt ']) {
@@ -224,10 +232,16 @@ describe('targetUrl', () => {
   it('gives equivalent spellings one form, and only those', () => {
     expect(targetUrl('https://EXAMPLE.com/%7Euser/%c3%a9/a%2fb')).toBe('https://example.com/~user/%C3%A9/a%2Fb');
     expect(targetUrl('http://localhost:80')).toBe('http://localhost/');
+    expect(targetUrl('https://a.example/@scope/x?to=a@b')).toBe('https://a.example/@scope/x');
     for (const wrong of [
       'ftp://a/',
       '//a',
       'https://',
+      'https:///a/',
+      'https://@a/',
+      'https://me@a',
+      'https://a\\b/',
+      'https://?a',
       'https://a:99999/',
       'https://a/é',
       `https://a/${'b'.repeat(2048)}`,

@@ -201,7 +201,8 @@ export class Clients {
 
   /**
    * Puts what a client says of itself now in place of what it said before (RFC 7592 §2.2). It cannot come to prove who it is
-   * in a weaker way: none, a secret and a key are three classes, and it stays in its own.
+   * in a weaker way (none, a secret and a key are three classes, and it stays in its own), nor get grants or do without proofs:
+   * an operator may have decided that.
    *
    * @throws ClientNotFound
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
@@ -209,7 +210,17 @@ export class Clients {
   async replace(id: string, members: WireMetadata): Promise<Client> {
     return this.#change(id, (client) => {
       const method = members.token_endpoint_auth_method ?? client.tokenEndpointAuthMethod;
-      const said = readClientMetadata({ ...members, token_endpoint_auth_method: method }, this.#rules('dcr'));
+      const said = readClientMetadata(
+        {
+          ...members,
+          token_endpoint_auth_method: method,
+          grant_types: members.grant_types ?? client.grantTypes,
+          dpop_bound_access_tokens: members.dpop_bound_access_tokens ?? client.dpopBoundAccessTokens,
+        },
+        { ...this.#rules('dcr'), allowedGrants: client.grantTypes },
+      );
+      if (client.dpopBoundAccessTokens && !said.dpopBoundAccessTokens)
+        throw metadataRefused('dpop_bound_access_tokens must stay: register another client to do without');
       if (classOf(said) !== classOf(client))
         throw metadataRefused('token_endpoint_auth_method must stay: register another client for another one');
       const vouchedFor =

@@ -114,7 +114,9 @@ describe('a Redis that does not tell its run_id', () => {
         expect((await asked(at, again)).body.error_description).toBe('jti already used');
       expect(outcome(await asked(at, await sent({ nonce })))).toEqual([200, 'DPoP']);
     }
-    const told = [here, there, late].flatMap(({ logged }) => logged).filter((line) => line.includes('does not tell its run_id'));
+    const told = [here, there, late]
+      .flatMap(({ logged }) => logged)
+      .filter((line) => line.includes('does not tell its run_id'));
     expect(told).toHaveLength(1);
     await late.close();
     await there.close();

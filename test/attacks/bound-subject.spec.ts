@@ -3,6 +3,7 @@ import type { TestApp } from '../app.js';
 import {
   aGrantedCode,
   aResource,
+  audited,
   aUser,
   type ClientFixture,
   type ResourceFixture,
@@ -47,11 +48,20 @@ const exchange = (acting: ClientFixture, proof?: string): Promise<TokenResponse>
   return askWith(app, proof, form, acting);
 };
 
+/** Why the last exchange was refused. */
+const reason = async (): Promise<unknown> => (await audited(app, 'token.exchange_denied'))[0]?.['reason'];
+const issued = async ({ id }: ClientFixture): Promise<number> =>
+  (await app.sql('select from issuances where client_id = $1', [id])).length;
+
 describe('a subject token that is bound to a key', () => {
   it('is worth nothing to its own client without that key', async () => {
     expect(claimsOf(token).cnf).toEqual({ jkt: key.jkt });
+    const before = await issued(client);
     expect(outcome(await exchange(client))).toEqual([400, 'invalid_dpop_proof']);
+    expect(await reason()).toBe('dpop_missing');
     expect(outcome(await exchange(client, await aProof(app, await aKey())))).toEqual([400, 'invalid_grant']);
+    expect(await reason()).toBe('key_mismatch');
+    expect(await issued(client)).toBe(before);
     const { status, body } = await exchange(client, await aProof(app, key));
     expect([status, body.token_type, claimsOf(body.access_token).cnf]).toEqual([200, 'DPoP', { jkt: key.jkt }]);
   });
@@ -78,5 +88,26 @@ describe('a subject token that is bound to a key', () => {
     const own = await aKey();
     const { body } = await exchange(server, await aProof(app, own));
     expect([body.token_type, claimsOf(body.access_token).cnf]).toEqual(['DPoP', { jkt: own.jkt }]);
+  });
+
+  it('is not washed into a Bearer token where its resource, the target or the acting client asks for proofs', async () => {
+    const [server, strict] = [await anAgent(app), await anAgent(app, { dpop_bound_access_tokens: true })];
+    await letActAs(app, source, server, strict);
+    await letExchange(app, target, client, server, strict);
+    const path = (resource: ResourceFixture): string => `/admin/resources/${resource.id}`;
+    const refusedWithoutProof = async (acting: ClientFixture): Promise<void> => {
+      expect(outcome(await exchange(acting))).toEqual([400, 'invalid_dpop_proof']);
+      expect(await reason()).toBe('dpop_missing');
+      expect(await issued(acting)).toBe(0);
+    };
+    await refusedWithoutProof(strict);
+    for (const resource of [source, target]) {
+      await app.admin('PATCH', path(resource), { dpop_required: true });
+      await refusedWithoutProof(server);
+      await app.admin('PATCH', path(resource), { dpop_required: false });
+    }
+    await app.admin('PATCH', path(source), { dpop_required: true });
+    expect((await exchange(server, await aProof(app, await aKey()))).body.token_type).toBe('DPoP');
+    await app.admin('PATCH', path(source), { dpop_required: false });
   });
 });

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { aConfidentialClient, type ClientFixture, type TokenResponse } from '../builders.js';
+import {
+  aConfidentialClient,
+  aFlow,
+  aGrantedCode,
+  type ClientFixture,
+  type GrantedCode,
+  type TokenResponse,
+} from '../builders.js';
 import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
 import { startRedis, type TestRedis } from '../redis.js';
 
@@ -56,15 +63,45 @@ describe('two replicas on one Postgres and one Redis', () => {
     expect(outcome(await ask(two, await proof({ nonce })))).toEqual([400, 'use_dpop_nonce']);
   });
 
-  it('answer 503 in time to a proof while Redis is away or frozen, and go on without proofs', async () => {
-    const sent = await proof();
-    redis.freeze();
-    const began = performance.now();
-    const answer = await ask(one, sent);
-    expect([...outcome(answer), performance.now() - began < 1_500]).toEqual([503, 'temporarily_unavailable', true]);
+  it.each([
+    ['frozen', () => redis.freeze(), () => redis.thaw()],
+    ['gone', () => redis.kill(), () => redis.start()],
+  ])(
+    'answer 503 in time to a proof while Redis is %s, spend nothing, and go on without proofs',
+    async (_, begin, end) => {
+      const flow = await aFlow(one);
+      const redeem = ({ code, verifier }: GrantedCode, sent?: string): Promise<TokenResponse> =>
+        askWith(one, sent, { grant_type: 'authorization_code', code, code_verifier: verifier }, flow.client);
+      const refresh = (token: string, sent: string): Promise<TokenResponse> =>
+        askWith(one, sent, { grant_type: 'refresh_token', refresh_token: token }, flow.client);
+      const [granted, other] = [await aGrantedCode(flow), await aGrantedCode(flow)];
+      const { refresh_token: token } = (await redeem(await aGrantedCode(flow), await proof())).body;
+      const proofs = [await proof(), await proof(), await proof()] as const;
+      await begin();
+      const attempts = [() => ask(one, proofs[0]), () => redeem(granted, proofs[1]), () => refresh(token, proofs[2])];
+      for (const attempt of attempts) {
+        const began = performance.now();
+        const answer = await attempt();
+        expect([...outcome(answer), performance.now() - began < 1_500]).toEqual([503, 'temporarily_unavailable', true]);
+      }
+      expect(outcome(await ask(one))).toEqual([200, 'Bearer']);
+      expect(outcome(await redeem(other))).toEqual([200, 'Bearer']);
+      await end();
+      await untilBack();
+      const { headers } = await ask(one, await proof());
+      const nonce = headers.get('dpop-nonce')!;
+      expect(outcome(await redeem(granted, await proof({ nonce })))).toEqual([200, 'DPoP']);
+      expect(outcome(await refresh(token, await proof({ nonce })))).toEqual([200, 'DPoP']);
+    },
+  );
+
+  it('refuse on one, from the next request on, a client that was suspended through the other', async () => {
     expect(outcome(await ask(one))).toEqual([200, 'Bearer']);
-    redis.thaw();
-    await untilBack();
+    await two.admin('PATCH', `/admin/clients/${client.id}/suspend`);
+    expect(outcome(await ask(one))).toEqual([401, 'invalid_client']);
+    expect(outcome(await ask(one, await proof()))).toEqual([401, 'invalid_client']);
+    await two.admin('PATCH', `/admin/clients/${client.id}/reactivate`);
+    expect(outcome(await ask(one))).toEqual([200, 'Bearer']);
   });
 
   it('[D16] notice that Redis came back empty: used proofs stay refused, a fresh one needs a nonce given since', async () => {

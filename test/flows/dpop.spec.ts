@@ -15,9 +15,11 @@ import {
   pkce,
   type Flow,
   type GrantedCode,
+  type ResourceFixture,
   type TokenResponse,
 } from '../builders.js';
-import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
+import { aKey, aProof, askWith, proofKeyOf, type ProofKey } from '../dpop.js';
+import { ACCESS_TOKEN, anAgent, EXCHANGE } from '../exchanges.js';
 import { whileHeld } from '../held-lock.js';
 
 const plainHttp = { [oauth.allowInsecureRequests]: true };
@@ -26,8 +28,9 @@ let app: TestApp;
 let strict: TestApp;
 let key: ProofKey;
 beforeAll(async () => {
-  app = await startTestApp({ settings: { CLIENT_CREDENTIALS_ENABLED: 'true' } });
-  strict = await startTestApp({ beside: app, settings: { DPOP_REQUIRE_NONCE: 'true' } });
+  const settings = { CLIENT_CREDENTIALS_ENABLED: 'true', TOKEN_EXCHANGE_ENABLED: 'true' };
+  app = await startTestApp({ settings });
+  strict = await startTestApp({ beside: app, settings: { ...settings, DPOP_REQUIRE_NONCE: 'true' } });
   key = await aKey();
 });
 afterAll(async () => {
@@ -321,5 +324,55 @@ describe.each(['without', 'with'])('clients that others wrote, %s nonces', (whic
     const granted = await openid.authorizationCodeGrant(config, redirect, checks, undefined, { DPoP });
     const refreshed = await openid.refreshTokenGrant(config, granted.refresh_token!, undefined, { DPoP });
     expect([granted.token_type, refreshed.token_type]).toEqual(['dpop', 'dpop']);
+  });
+
+  it('[D5 X2] exchange a bound token for another resource, with the key it is bound to', async () => {
+    const [agent, user, source, target] = await Promise.all([anAgent(app), aUser(app), aResource(app), aResource(app)]);
+    const bound = async (resource: ResourceFixture, sent?: string): Promise<string> =>
+      (await redeemWith(await aGrantedCode({ app, client: agent, user, resource }), sent)).body.access_token;
+    await bound(target);
+    const parameters = { subject_token_type: ACCESS_TOKEN, resource: target.uri };
+
+    const as = { issuer: app.issuer, token_endpoint: `${app.issuer}/oauth/token` };
+    const client: oauth.Client = { client_id: agent.id };
+    const keyPair = await oauth.generateKeyPair('ES256', { extractable: true });
+    const own = await proofKeyOf(keyPair);
+    const DPoP = oauth.DPoP(client, keyPair);
+    const elsewhere = {
+      ...plainHttp,
+      DPoP,
+      [oauth.customFetch]: (to: string, init: RequestInit) => fetch(to.replace(app.issuer, at().url), init),
+    };
+    const subject_token = await bound(source, await proof(own));
+    const byOauth = await withNonce(async () => {
+      const response = await oauth.genericTokenEndpointRequest(
+        as,
+        client,
+        oauth.ClientSecretBasic(agent.secret!),
+        EXCHANGE,
+        { ...parameters, subject_token },
+        elsewhere as never,
+      );
+      return oauth.processGenericTokenEndpointResponse(as, client, response);
+    });
+
+    const config = await openid.discovery(
+      new URL(app.issuer),
+      agent.id,
+      undefined,
+      openid.ClientSecretBasic(agent.secret!),
+      { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] },
+    );
+    config[openid.customFetch] = (to, init) => fetch(to.replace(app.issuer, at().url), init as RequestInit);
+    const handle = openid.getDPoPHandle(config, keyPair);
+    const again = { ...parameters, subject_token };
+    const byOpenid = await openid.genericGrantRequest(config, EXCHANGE, again, { DPoP: handle });
+    for (const { token_type, access_token } of [byOauth, byOpenid]) {
+      expect([token_type, claimsOf(access_token)['cnf'], claimsOf(access_token)['aud']]).toEqual([
+        'dpop',
+        { jkt: own.jkt },
+        [target.uri],
+      ]);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { expect } from 'vitest';
 import type { TestApp } from './app.js';
 import { aClient, type ClientFixture } from './builders.js';
 
@@ -45,3 +46,34 @@ export const asForm = (assertion: string): Record<string, string> => ({
   client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
   client_assertion: assertion,
 });
+
+let sender = 0;
+/**
+ * What a request with these parameters comes to: `known`, or the error with its private reason and check. Each comes from another
+ * address: the app trusts forwarded ones.
+ */
+export async function outcomeOf(
+  app: TestApp,
+  form: Record<string, string>,
+  { at = app, authorization = '' } = {},
+): Promise<string> {
+  sender += 1;
+  const response = await fetch(`${at.url}/oauth/token`, {
+    method: 'POST',
+    headers: {
+      'x-forwarded-for': `203.0.${sender >> 8}.${sender & 255}`,
+      ...(authorization ? { authorization } : {}),
+    },
+    body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'none', ...form }),
+  });
+  const body = (await response.json()) as { error: string; error_description: string; request_id: string };
+  if (body.error === 'invalid_grant') return 'known';
+  if (response.status !== 401) return `${response.status} ${body.error}`;
+  expect([body.error, body.error_description]).toEqual(['invalid_client', 'client authentication failed']);
+  expect(response.headers.get('www-authenticate')).toBe('Basic realm="authserver"');
+  const [event] = await app.sql<{ reason: string; detail: { check?: string } }>(
+    'select reason, detail from audit_events where request_id = $1 and reason is not null',
+    [body.request_id],
+  );
+  return [event?.reason, event?.detail.check].filter(Boolean).join(' ');
+}

@@ -11,7 +11,11 @@ export interface ProofKey {
 }
 
 export async function aKey(alg = 'ES256'): Promise<ProofKey> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  return proofKeyOf(await generateKeyPair(alg, { extractable: true }));
+}
+
+/** A key that somebody else made. */
+export async function proofKeyOf({ privateKey, publicKey }: CryptoKeyPair): Promise<ProofKey> {
   const publicJwk = await exportJWK(publicKey);
   return { privateKey, publicJwk, jkt: await calculateJwkThumbprint(publicJwk) };
 }

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Redis } from 'ioredis';
 import { expect } from 'vitest';
 
 /**
@@ -42,6 +43,14 @@ export class TestRedis {
       return;
     }
     throw new Error(`${this.server} ended before it was ready`);
+  }
+
+  /** As services do that host Redis for others. @returns the URL of a user who may do everything but ask which Redis this is */
+  async hideRunId(): Promise<string> {
+    const operator = new Redis(this.url);
+    await operator.call('ACL', 'SETUSER', 'guest', 'on', '>a-password', '~*', '&*', '+@all', '-info');
+    operator.disconnect();
+    return this.url.replace('//', '//guest:a-password@');
   }
 
   /** It accepts connections still, and answers nothing: what an overloaded or swapping machine looks like. */

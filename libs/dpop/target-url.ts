@@ -1,5 +1,7 @@
 const maxLength = 2048;
 const unreserved = /^[A-Za-z0-9._~-]$/;
+/** With an authority, and nobody's name in it; a path may have an `@`. */
+const httpUrl = /^https?:\/\/[^/?#@]+(?:[/?#]|$)/i;
 
 /**
  * A URL as `htu` compares it: without query and fragment, after the syntax-based and scheme-based normalization of RFC 3986
@@ -8,7 +10,7 @@ const unreserved = /^[A-Za-z0-9._~-]$/;
  * @returns undefined for what is no http(s) URL in the spelling of RFC 3986: browsers would read other things into it
  */
 export function targetUrl(text: string): string | undefined {
-  if (text.length > maxLength || !/^https?:\/\/[^\s\\@]+$/i.test(text) || /[^\x21-\x7e]/.test(text)) return undefined;
+  if (text.length > maxLength || /[^\x21-\x7e]|\\/.test(text) || !httpUrl.test(text)) return undefined;
   const bare = text.replace(/[?#].*$/, '');
   if (!URL.canParse(bare)) return undefined;
   const { protocol, host, pathname } = new URL(bare);

@@ -42,6 +42,9 @@ async function reasonFor(proof: string, expectation: Partial<ExpectedProof> = {}
   return 'accepted';
 }
 
+const unreservedCharacter = /^[A-Za-z0-9._~-]$/;
+const escapeOf = (character: string): string => `%${character.charCodeAt(0).toString(16)}`;
+
 const withClaims = (changed: object): Promise<string> => reasonFor(forged(header(), { ...claims, ...changed }));
 
 describe('verifyProof', () => {
@@ -53,6 +56,14 @@ describe('verifyProof', () => {
     const jkt = await calculateJwkThumbprint(jwk, 'sha256');
     expect(await verifyProof(proof, expected)).toEqual({ jkt, jti: 'a-jti', nonce: 'a-nonce', iat: seconds });
     expect(await reasonFor(proof, { algorithms: proofAlgs.filter((other) => other !== alg) })).toBe('header');
+  });
+
+  it('[D1] knows EdDSA by its newer name, which asks for the same key (RFC 9864)', async () => {
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519' }))).toBe('accepted');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519', jwk: publicJwk('ES256') }))).toBe('header');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed448' }))).toBe('header');
+    const without = proofAlgs.filter((alg) => alg !== 'EdDSA');
+    expect(await reasonFor(forged({ ...header(), alg: 'Ed25519' }), { algorithms: without })).toBe('header');
   });
 
   it('[D18] refuses any typ but dpop+jwt, so that no other signed JWT serves as a proof', async () => {
@@ -199,15 +210,49 @@ describe('whatever is sent as a proof', () => {
     );
   });
 
-  it('a rightly signed proof is taken only if every claim is in order', async () => {
+  /** Which values of one claim leave a good proof good, written down once more and without the code under test. */
+  const isGood: Record<string, (value: unknown) => boolean> = {
+    jti: (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 256,
+    nonce: (value) => typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= 256,
+    htm: (value) => value === 'POST',
+    htu: (value) => value === url,
+    iat: (value) => typeof value === 'number' && value >= seconds - 60 && value <= seconds + 60,
+    ath: () => true,
+  };
+  const values = fc.oneof(
+    odd,
+    fc.string({ unit: 'binary', minLength: 80, maxLength: 300 }),
+    fc.integer({ min: seconds - 70, max: seconds + 70 }),
+  );
+
+  it('a rightly signed proof with anything else in one claim is taken exactly if that claim is in order', async () => {
+    const seen = new Set<boolean>();
+    const change = fc.tuple(fc.constantFrom(...Object.keys(isGood)), values);
     await fc.assert(
-      fc.asyncProperty(fc.record({ jti: odd, htm: odd, htu: odd, iat: odd, nonce: odd }), async (changed) => {
-        const keep = { ...claims, ...changed };
-        const reason = await reasonFor(forged(header(), keep));
-        if (reason !== 'accepted') return;
-        expect(keep).toMatchObject({ htm: 'POST', htu: url, iat: seconds });
-        expect(typeof keep.jti).toBe('string');
+      fc.asyncProperty(change, async ([claim, value]) => {
+        const text = JSON.stringify({ ...claims, [claim]: value });
+        const reason = await reasonFor(forged(header(), text));
+        // What JSON makes of it is what arrives.
+        const arrived = (JSON.parse(text) as Record<string, unknown>)[claim];
+        const good = isGood[claim]!(arrived);
+        seen.add(good);
+        expect([claim, value, reason === 'accepted']).toEqual([claim, value, good]);
       }),
+      { numRuns: 400 },
+    );
+    expect(seen).toEqual(new Set([true, false]));
+  });
+
+  it('a good proof with one character more, less or other anywhere is refused', async () => {
+    const good = forged(header());
+    const characters = [...'ABab01-_.=+/ \u0000'];
+    const change = fc.tuple(fc.nat(good.length), fc.constantFrom(0, 1), fc.constantFrom('', ...characters));
+    await fc.assert(
+      fc.asyncProperty(change, async ([at, cut, put]) => {
+        const changed = good.slice(0, at) + put + good.slice(at + cut);
+        expect([changed, (await reasonFor(changed)) === 'accepted']).toEqual([changed, changed === good]);
+      }),
+      { numRuns: 300 },
     );
   });
 
@@ -224,16 +269,47 @@ describe('targetUrl', () => {
   it('gives equivalent spellings one form, and only those', () => {
     expect(targetUrl('https://EXAMPLE.com/%7Euser/%c3%a9/a%2fb')).toBe('https://example.com/~user/%C3%A9/a%2Fb');
     expect(targetUrl('http://localhost:80')).toBe('http://localhost/');
+    expect(targetUrl('https://a.example/@scope/x?to=a@b')).toBe('https://a.example/@scope/x');
     for (const wrong of [
       'ftp://a/',
       '//a',
       'https://',
+      'https:///a/',
+      'https://@a/',
+      'https://me@a',
+      'https://a\\b/',
+      'https://?a',
       'https://a:99999/',
       'https://a/é',
       `https://a/${'b'.repeat(2048)}`,
     ]) {
       expect(targetUrl(wrong)).toBeUndefined();
     }
+  });
+
+  it('is the same however a URL is spelled, and another for another path', () => {
+    const segment = fc.string({ unit: fc.constantFrom(...'abzAZ09-._~@!$()*,;=:'), minLength: 1, maxLength: 8 });
+    const paths = fc.array(
+      segment.filter((text) => !/^\.+$/.test(text)),
+      { minLength: 1, maxLength: 4 },
+    );
+    const spelled = fc.tuple(
+      paths,
+      paths,
+      fc.infiniteStream(fc.boolean()),
+      fc.constantFrom('', '?a=b', '#c', '?a@b#c'),
+    );
+    fc.assert(
+      fc.property(spelled, ([path, other, coins, rest]) => {
+        const plain = `https://auth.example.com/${path.join('/')}`;
+        const escaped = [...path.join('/')].map((character) =>
+          unreservedCharacter.test(character) && coins.next().value ? escapeOf(character) : character,
+        );
+        expect(targetUrl(`HTTPS://Auth.EXAMPLE.com:443/x/../${escaped.join('')}${rest}`)).toBe(targetUrl(plain));
+        const elsewhere = `https://auth.example.com/${other.join('/')}`;
+        expect(targetUrl(elsewhere) === targetUrl(plain)).toBe(elsewhere === plain);
+      }),
+    );
   });
 
   it('is its own fixed point', () => {

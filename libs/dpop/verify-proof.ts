@@ -1,5 +1,5 @@
 import { calculateJwkThumbprint, compactVerify } from 'jose';
-import { isShortText, readJws } from '#libs/jwt';
+import { isShortText, knownAs, readJws } from '#libs/jwt';
 import { proofKey, type ProofAlg } from './proof-key.js';
 import { targetUrl } from './target-url.js';
 
@@ -51,11 +51,11 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
   const read = readJws(proof, maxLength);
   if (!read) throw new ProofRefused('header');
   const { header, payload } = read;
-  const alg = expected.algorithms.find((allowed) => allowed === header['alg']);
+  const alg = expected.algorithms.find((allowed) => allowed === knownAs(header['alg']));
   if (alg === undefined || header['typ'] !== 'dpop+jwt' || 'crit' in header) throw new ProofRefused('header');
   const key = proofKey(header['jwk'], alg);
   if (!key) throw new ProofRefused('header');
-  await compactVerify(proof, key, { algorithms: [alg] }).catch((cause: unknown) => {
+  await compactVerify(proof, key, { algorithms: [String(header['alg'])] }).catch((cause: unknown) => {
     throw new ProofRefused('signature', undefined, { cause });
   });
   const { jti, htm, htu, iat, nonce } = payload;

@@ -47,7 +47,7 @@ export class SystemReport {
   }
 
   async config(): Promise<object> {
-    const { server, storage, signing, dataEncryption, rateLimit } = this.settings;
+    const { server, storage, signing, dataEncryption, rateLimit, dpop, tokenExchange } = this.settings;
     const has = (type: string): boolean => this.grants.types.includes(type);
     const mode = await this.registration.get();
     return {
@@ -58,8 +58,15 @@ export class SystemReport {
       dcr: { mode },
       rate_limit: { enabled: rateLimit.enabled },
       client_credentials: { enabled: has(grantType.clientCredentials) },
-      dpop: { enabled: false, require_nonce: false },
-      token_exchange: { enabled: has(grantType.tokenExchange) },
+      dpop: {
+        enabled: dpop.enabled,
+        ...(dpop.enabled ? { nonce_ttl: `${dpop.nonceTtlSeconds}s` } : {}),
+        require_nonce: dpop.enabled && dpop.requireNonce,
+      },
+      token_exchange: {
+        enabled: has(grantType.tokenExchange),
+        ...(has(grantType.tokenExchange) ? { max_chain_depth: tokenExchange.maxChainDepth } : {}),
+      },
       agents: { enabled: true, jwks_listing: false },
       oidc: { enabled: false },
       notices: this.#notices(mode),

@@ -13,6 +13,7 @@ interface SettingFlags {
   readonly redirectUris?: string[];
   readonly jwksFile?: unknown;
   readonly jwksUri?: string;
+  readonly dpopBoundAccessTokens?: boolean;
   readonly scope?: string;
   readonly defaultResource?: string;
   readonly accessTokenTtl?: number | 'default';
@@ -151,6 +152,11 @@ function settings(command: Command): Command {
     .option('--redirect-uris <uris>', 'comma-separated, or the flag repeated', uriList)
     .option('--jwks-file <path>', 'public keys of a client with private_key_jwt, as a JWK set', jsonFile)
     .option('--jwks-uri <uri>', 'where its public keys are, in place of --jwks-file')
+    .option(
+      '--dpop-bound-access-tokens <true|false>',
+      'whether it gets no token without a proof of its key (DPoP)',
+      trueOrFalse,
+    )
     .option('--scope <scopes>', 'the most it may ask for, space-separated; empty for no limit of its own')
     .option('--default-resource <uri>', 'the resource meant when a request names none')
     .option('--access-token-ttl <seconds>', 'lifetime of its access tokens, or default', secondsOrDefault)
@@ -170,6 +176,7 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
     jwks: flags.jwksFile,
     jwks_uri: flags.jwksUri,
     grant_types: flags.grantTypes,
+    dpop_bound_access_tokens: flags.dpopBoundAccessTokens,
     scope: flags.scope,
     default_resource: flags.defaultResource,
     access_token_ttl: orNull(flags.accessTokenTtl),

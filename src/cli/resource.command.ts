@@ -7,6 +7,7 @@ import {
   scopes,
   scopesFile,
   secondsOrDefault,
+  trueOrFalse,
   uriList,
   type PageFlags,
   type ScopeFlag,
@@ -28,6 +29,7 @@ interface SettingFlags {
   readonly policyRuntimeClientIds?: string[];
   readonly policyAllowedReturnUrls?: string[];
   readonly accessTokenTtl?: number | 'default';
+  readonly dpopRequired?: boolean;
 }
 
 interface CreateFlags extends SettingFlags {
@@ -133,7 +135,12 @@ function settings(command: Command): Command {
       list,
     )
     .option('--policy-allowed-return-urls <urls>', 'where the connect pages may return to', uriList)
-    .option('--access-token-ttl <seconds>', 'lifetime of access tokens for it, or default', secondsOrDefault);
+    .option('--access-token-ttl <seconds>', 'lifetime of access tokens for it, or default', secondsOrDefault)
+    .option(
+      '--dpop-required <true|false>',
+      'whether nobody gets a token for it without a proof of a key (DPoP)',
+      trueOrFalse,
+    );
 }
 
 function toSettings(flags: SettingFlags): Record<string, unknown> {
@@ -149,6 +156,7 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
     scopes: flags.scopes ?? flags.scopesFile,
     policy: Object.keys(policy).length > 0 ? policy : undefined,
     access_token_ttl: orNull(flags.accessTokenTtl),
+    dpop_required: flags.dpopRequired,
   };
 }
 

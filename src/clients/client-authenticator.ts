@@ -40,7 +40,7 @@ export class ClientAuthenticator {
       client = found;
       const reason = refusalOf(client, credentials, verdict);
       if (client && !reason) {
-        if (credentials.method === 'private_key_jwt') await this.assertions.verify(client, credentials.assertion);
+        if (credentials.method === 'private_key_jwt') await this.assertions.verify(req, client, credentials.assertion);
         await this.throughput.admit(client.id);
         return client;
       }

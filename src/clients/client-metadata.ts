@@ -27,6 +27,8 @@ export interface MetadataRules {
   /** `oauth.allowed_redirect_schemes`; operators may register any private-use scheme. */
   readonly allowedSchemes: readonly string[];
   readonly keyUrls?: KeyUrlRules;
+  /** In place of what its source allows. */
+  readonly allowedGrants?: readonly string[];
 }
 
 const MAX_NAME = 200;
@@ -130,8 +132,8 @@ function readName(members: WireMetadata, { source }: MetadataRules): string {
 }
 
 /** A document is the same for all servers, so that grants we have no use for are passed over in it; elsewhere they are refused. */
-function readGrantTypes({ grant_types }: WireMetadata, { source }: MetadataRules): string[] {
-  const allowed = source === 'admin' ? ALL_GRANTS : SELF_SERVICE_GRANTS;
+function readGrantTypes({ grant_types }: WireMetadata, { source, allowedGrants }: MetadataRules): string[] {
+  const allowed = allowedGrants ?? (source === 'admin' ? ALL_GRANTS : SELF_SERVICE_GRANTS);
   const asked = textsOf(grant_types, 'grant_types') ?? SELF_SERVICE_GRANTS;
   const granted = asked.filter((grant) => allowed.includes(grant));
   if (source !== 'cimd' && granted.length < asked.length)

@@ -26,7 +26,7 @@ import { ClientSecretStore } from './client-secret.store.js';
 import { ClientStore, type ClientQuery } from './client.store.js';
 import type { KeyMembers } from './key-metadata.js';
 import { MetadataDocuments } from './metadata-documents.js';
-import { metadataRefused } from './metadata-refused.js';
+import { replacedBy } from './replaced-registration.js';
 
 export type { Client } from './client.js';
 export type { ClientQuery } from './client.store.js';
@@ -74,7 +74,7 @@ export class Clients {
   /**
    * The client of a request that ends in no browser. A URL without a row is nobody: without a consent it has neither code nor token to
    * present, and strangers could keep every outgoing request busy. Of one with a row the document is asked, so that what it takes back is
-   * taken back; while its host is away the row, its last good copy, will do (W27).
+   * taken back, and written down, so that it stays so on every replica; while its host is away the row, its last good copy, will do (W27).
    *
    * @throws OAuthError `client-authentication-failed` (the document is wrong or gone)
    */
@@ -85,7 +85,7 @@ export class Clients {
     const row = await this.store.find(id);
     if (row?.status !== 'active') return row;
     try {
-      return this.#merged(row, await this.documents.recent(id));
+      return await this.#learned(row, await this.documents.recent(id));
     } catch (error) {
       if (error instanceof OAuthError && error.symptom === 'try-again') return row;
       throw error;
@@ -200,25 +200,17 @@ export class Clients {
   }
 
   /**
-   * Puts what a client says of itself now in place of what it said before (RFC 7592 §2.2). It cannot come to prove who it is
-   * in a weaker way: none, a secret and a key are three classes, and it stays in its own.
+   * Puts what a client says of itself now in place of what it said before (RFC 7592 §2.2).
    *
    * @throws ClientNotFound
    * @throws OAuthError `client-metadata-refused`, `redirect-refused`
    */
   async replace(id: string, members: WireMetadata): Promise<Client> {
-    return this.#change(id, (client) => {
-      const method = members.token_endpoint_auth_method ?? client.tokenEndpointAuthMethod;
-      const said = readClientMetadata({ ...members, token_endpoint_auth_method: method }, this.#rules('dcr'));
-      if (classOf(said) !== classOf(client))
-        throw metadataRefused('token_endpoint_auth_method must stay: register another client for another one');
-      const vouchedFor =
-        said.agent === client.agent && said.name === client.name && said.agentDescription === client.agentDescription;
-      return {
-        client: { ...client, ...said, agentConfirmed: client.agentConfirmed && vouchedFor },
-        fact: { action: 'client.updated', detail: { source: 'dcr' } },
-      };
-    });
+    const rules = this.#rules('dcr');
+    return this.#change(id, (client) => ({
+      client: replacedBy(members, client, rules),
+      fact: { action: 'client.updated', detail: { source: 'dcr' } },
+    }));
   }
 
   /** @throws ClientNotFound @throws ClientRevoked */
@@ -326,6 +318,13 @@ export class Clients {
     };
   }
 
+  async #learned(row: Client, document: ClientMetadata): Promise<Client> {
+    const client = this.#merged(row, document);
+    const same = documentHash(row).equals(documentHash(document));
+    if (same || !this.documents.isNewsSince(row.id, row.updatedAt)) return client;
+    return { ...client, version: await this.store.transaction((tx) => this.upsertDocumentClient(tx, client)) };
+  }
+
   #merged(row: Client, document: ClientMetadata): Client {
     return {
       ...row,
@@ -379,10 +378,6 @@ export type ChangeableMetadata = Pick<
 interface Change {
   readonly client: Client;
   readonly fact: AuditFact;
-}
-
-function classOf({ tokenEndpointAuthMethod: method }: ClientMetadata): string {
-  return usesSecret(method) ? 'secret' : method;
 }
 
 /** The members that were given. null becomes undefined: spread over a client it ends what was there. */

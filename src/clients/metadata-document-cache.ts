@@ -35,6 +35,11 @@ export class MetadataDocumentCache {
     return known && now < after(known.fetchedAt, LAST_RESORT_SECONDS) ? known.metadata : undefined;
   }
 
+  /** undefined: it is not kept, so that whoever has it has it from just now. */
+  fetchedAt(url: string): Date | undefined {
+    return this.#documents.get(url)?.fetchedAt;
+  }
+
   failure(url: string, now: Date): RecentFailure | undefined {
     const known = this.#failures.get(url);
     return known && now < known.until ? known.failure : undefined;

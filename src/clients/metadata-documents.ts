@@ -21,6 +21,9 @@ import { MetadataDocumentCache, type RecentFailure } from './metadata-document-c
 /** So that one address cannot hold every outgoing request, with a host for each. */
 const DOCUMENT_FETCH: Limit = { name: 'document-fetch', points: 30, windowSeconds: 60 };
 
+/** A document that never says the same twice must not be written down at each request. */
+const NEWS_AFTER_MS = 60_000;
+
 /**
  * Client id metadata documents (draft-ietf-oauth-client-id-metadata-document-02): the metadata of a client whose id is the URL
  * of a document about it.
@@ -79,6 +82,12 @@ export class MetadataDocuments {
       if (lastGood) return lastGood;
       throw error;
     }
+  }
+
+  /** Whether what `recent` says was learned later than a minute after `moment`. */
+  isNewsSince(id: string, moment: Date): boolean {
+    const learned = this.#cache.fetchedAt(id) ?? this.clock.now();
+    return learned.getTime() - moment.getTime() > NEWS_AFTER_MS;
   }
 
   /** What needs no fetch of its own. @throws OAuthError if the last one has failed just now */

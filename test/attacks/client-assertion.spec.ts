@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { exportSPKI, importJWK, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { aKeyClient, aKeyPair, asForm, assertionOf, type KeyClient } from '../assertions.js';
+import { aKeyClient, aKeyPair, asForm, assertionOf, outcomeOf, type KeyClient } from '../assertions.js';
 import { aClient, aConfidentialClient } from '../builders.js';
 import { documentHost, documentsFromHere, type DocumentAnswer, type DocumentHost } from '../document-host.js';
 
@@ -21,29 +21,8 @@ afterAll(async () => {
   await host.close();
 });
 
-let sender = 0;
-/** What a request with these parameters comes to: `known`, or the error with its private reason and check. */
-async function outcome(form: Record<string, string>, { at = app, authorization = '' } = {}): Promise<string> {
-  sender += 1;
-  const response = await fetch(`${at.url}/oauth/token`, {
-    method: 'POST',
-    headers: {
-      'x-forwarded-for': `203.0.${sender >> 8}.${sender & 255}`,
-      ...(authorization ? { authorization } : {}),
-    },
-    body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'none', ...form }),
-  });
-  const body = (await response.json()) as { error: string; error_description: string; request_id: string };
-  if (body.error === 'invalid_grant') return 'known';
-  if (response.status !== 401) return `${response.status} ${body.error}`;
-  expect([body.error, body.error_description]).toEqual(['invalid_client', 'client authentication failed']);
-  expect(response.headers.get('www-authenticate')).toBe('Basic realm="authserver"');
-  const [event] = await app.sql<{ reason: string; detail: { check?: string } }>(
-    'select reason, detail from audit_events where request_id = $1',
-    [body.request_id],
-  );
-  return [event?.reason, event?.detail.check].filter(Boolean).join(' ');
-}
+const outcome = (form: Record<string, string>, options?: { at?: TestApp; authorization?: string }): Promise<string> =>
+  outcomeOf(app, form, options);
 
 const present = async (client: KeyClient, claims = {}, header = {}): Promise<string> =>
   outcome(asForm(await assertionOf(app, client.id, client.pair, claims, header)));
@@ -316,6 +295,7 @@ describe('a jwks_uri', () => {
 });
 
 describe('keys at registration', () => {
+  let sender = 0;
   const register = async (members: Record<string, unknown>) => {
     sender += 1;
     const response = await fetch(`${app.url}/oauth/register`, {
@@ -346,49 +326,5 @@ describe('keys at registration', () => {
       expect(answer).toContain(problem);
     }
     expect(await register({ jwks: { keys: [{ ...publicJwk, d: 'AA' }] } })).toContain('private or symmetric');
-  });
-});
-
-describe('[M13] a metadata document that declares private_key_jwt', () => {
-  let documents = 0;
-  async function documented(members: Record<string, unknown>): Promise<{ id: string; path: string }> {
-    const path = `/desk-${++documents}.json`;
-    const id = host.put(path, { members: { token_endpoint_auth_method: 'private_key_jwt', ...members } });
-    const stored = await app.admin('PATCH', `/admin/clients/${encodeURIComponent(id)}`, { scope: 'notes:read' });
-    expect(stored.status).toBe(200);
-    return { id, path };
-  }
-
-  it('is enforced: with its keys, and not without', async () => {
-    const pair = await aKeyPair();
-    const { id } = await documented({ jwks: { keys: [pair.publicJwk] } });
-    expect(await outcome({ client_id: id })).toBe('credentials_missing');
-    expect(await outcome(asForm(await assertionOf(app, id, await aKeyPair())))).toBe('assertion_invalid kid');
-    expect(await outcome(asForm(await assertionOf(app, id, pair)))).toBe('known');
-  });
-
-  it('may say where the keys are', async () => {
-    const pair = await aKeyPair();
-    const jwks_uri = host.put('/desk-keys.json', { body: JSON.stringify({ keys: [pair.publicJwk] }) });
-    const { id } = await documented({ jwks_uri });
-    expect(await outcome(asForm(await assertionOf(app, id, pair)))).toBe('known');
-  });
-
-  it('without keys is wrong', async () => {
-    const { id, path } = await documented({ jwks: { keys: [(await aKeyPair()).publicJwk] } });
-    host.put(path, { members: { token_endpoint_auth_method: 'private_key_jwt' } });
-    app.clock.advance(3601);
-    expect(await outcome({ client_id: id })).toBe('metadata_document_wrong');
-  });
-
-  it('takes a key away by no longer naming it', async () => {
-    const [pair, next] = [await aKeyPair(), await aKeyPair()];
-    const { id, path } = await documented({ jwks: { keys: [pair.publicJwk] } });
-    expect(await outcome(asForm(await assertionOf(app, id, pair)))).toBe('known');
-    const members = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [next.publicJwk] } };
-    host.put(path, { members });
-    app.clock.advance(3601);
-    expect(await outcome(asForm(await assertionOf(app, id, pair)))).toBe('assertion_invalid kid');
-    expect(await outcome(asForm(await assertionOf(app, id, next)))).toBe('known');
   });
 });

@@ -129,6 +129,7 @@ describe('[D7] a proof that proves nothing is refused, and nothing is issued', (
 
   it('[D1] beside a second one, in two headers or in one', async () => {
     const two = [await proof(), await proof()];
+    const before = await issuedTo(client);
     const answer = await rawRequest(app.url, '/oauth/token', {
       method: 'POST',
       headers: {
@@ -143,13 +144,55 @@ describe('[D7] a proof that proves nothing is refused, and nothing is issued', (
       'invalid_dpop_proof',
       'proof header is invalid',
     ]);
+    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({
+      reason: 'dpop_header',
+      detail: { headers: 2 },
+    });
+    expect(await issuedTo(client)).toBe(before);
     await expectRefused(two.join(', '), 'proof header is invalid', 'dpop_header');
     for (const sent of two) expect((await askWith(app, sent, FORM, client)).status).toBe(200);
   });
 
   it('[D19] without the secret of the client: a key does not authenticate', async () => {
-    const { status, body } = await askWith(app, await proof(), FORM, { ...client, secret: 'wrong' });
-    expect([status, body.error]).toEqual([401, 'invalid_client']);
+    const sent = await proof();
+    const { status, body, headers } = await askWith(app, sent, FORM, { ...client, secret: 'wrong' });
+    expect([status, body.error, headers.get('dpop-nonce')]).toEqual([401, 'invalid_client', null]);
+    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({ reason: 'secret_mismatch' });
+    // Nobody who does not know the secret can use up a proof of the client.
+    expect((await askWith(app, sent, FORM, client)).status).toBe(200);
+  });
+});
+
+describe('a bad proof beside something good', () => {
+  it('burns no code, no refresh token and no other proof', async () => {
+    const flow = await aFlow(app);
+    const { code, verifier } = await aGrantedCode(flow);
+    const form = { grant_type: 'authorization_code', code, code_verifier: verifier };
+    const bad = [{ htu: 'https://evil.example/' }, { iat: now() - 61 }, { nonce: 'made-up' }, { htm: 'GET' }];
+    for (const claims of bad) expect((await askWith(app, await proof(claims), form, flow.client)).status).toBe(400);
+    const { status, body } = await askWith(app, await proof(), form, flow.client);
+    expect(status).toBe(200);
+    const again = { grant_type: 'refresh_token', refresh_token: body.refresh_token };
+    for (const claims of bad) expect((await askWith(app, await proof(claims), again, flow.client)).status).toBe(400);
+    expect((await askWith(app, await proof(), again, flow.client)).status).toBe(200);
+  });
+
+  it('claims no jti: a proof by the same key under the same jti that is in order counts', async () => {
+    const jti = 'said-twice';
+    for (const claims of [{ htu: 'https://evil.example/' }, { iat: now() + 61 }, { nonce: 'made-up' }])
+      expect((await askWith(app, await proof({ jti, ...claims }), FORM, client)).status).toBe(400);
+    expect((await askWith(app, await proof({ jti }), FORM, client)).status).toBe(200);
+    await expectRefused(await proof({ jti }), 'jti already used', 'dpop_replay');
+    expect((await askWith(app, await aProof(app, await aKey(), { jti }), FORM, client)).status).toBe(200);
+  });
+
+  it('is told a nonce when it carried a proof, whatever came of it; a request without one never is', async () => {
+    const nonceOf = async (sent?: string) => (await askWith(app, sent, FORM, client)).headers.get('dpop-nonce');
+    expect(await nonceOf(await proof({ htu: 'https://evil.example/' }))).toMatch(/^[\w-]{43}$/);
+    expect(await nonceOf('nonsense')).toMatch(/^[\w-]{43}$/);
+    expect(await nonceOf()).toBeNull();
+    const refused = await askWith(app, undefined, { grant_type: 'authorization_code', code: 'x' }, client);
+    expect([refused.status, refused.headers.get('dpop-nonce')]).toEqual([400, null]);
   });
 });
 
@@ -185,9 +228,31 @@ describe('[D17] the nonce', () => {
     expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({ reason: 'dpop_nonce_stale' });
   });
 
+  it('is asked for before the jti is claimed', async () => {
+    const sent = await proof();
+    expect((await askWith(strict, sent, FORM, client)).body.error).toBe('use_dpop_nonce');
+    expect((await askWith(app, sent, FORM, client)).status).toBe(200);
+  });
+
   it('that is wrong is refused where none is wanted, too', async () => {
     const { body } = await askWith(app, await proof({ nonce: 'made-up' }), FORM, client);
     expect(body.error).toBe('use_dpop_nonce');
+  });
+});
+
+describe('[D14] a stolen code that is bound by dpop_jkt', () => {
+  it('is worth nothing without the key, and trying neither spends it nor issues anything', async () => {
+    const flow = await aFlow(app);
+    const { code, verifier } = await aGrantedCode(flow, { dpop_jkt: key.jkt });
+    const form = { grant_type: 'authorization_code', code, code_verifier: verifier };
+    const reasons: unknown[] = [];
+    for (const sent of [undefined, await aProof(app, await aKey())]) {
+      expect((await askWith(app, sent, form, flow.client)).status).toBe(400);
+      reasons.push((await audited(app, 'token.issue_denied'))[0]?.['reason']);
+    }
+    expect(reasons).toEqual(['dpop_missing', 'key_mismatch']);
+    expect(await issuedTo(flow.client)).toBe(0);
+    expect((await askWith(app, await proof(), form, flow.client)).status).toBe(200);
   });
 });
 

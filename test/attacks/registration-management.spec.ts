@@ -146,6 +146,44 @@ describe('who holds it', () => {
     expect((await change(key, { jwks })).body.token_endpoint_auth_method).toBe('private_key_jwt');
   });
 
+  it('cannot do without proofs any more, whoever decided on them, nor take back a grant that an operator took', async () => {
+    const [own, told, narrowed] = [
+      await registered(app, { dpop_bound_access_tokens: true }),
+      await registered(app),
+      await registered(app),
+    ];
+    await app.admin('PATCH', `/admin/clients/${told.client_id}`, { dpop_bound_access_tokens: true });
+    await app.admin('PATCH', `/admin/clients/${narrowed.client_id}`, { grant_types: ['authorization_code'] });
+    for (const made of [own, told]) {
+      expect((await change(made, {})).body).toMatchObject({ dpop_bound_access_tokens: true });
+      const before = await rowOf(made.client_id);
+      const { body } = await change(made, { dpop_bound_access_tokens: false });
+      expect(body).toMatchObject({ error: 'invalid_client_metadata' });
+      expect((await audited(app, 'client.registration_denied'))[0]).toMatchObject({ reason: 'metadata_invalid' });
+      expect(await rowOf(made.client_id)).toEqual(before);
+    }
+    expect((await change(narrowed, {})).body.grant_types).toEqual(['authorization_code']);
+    const widened = await change(narrowed, { grant_types: ['authorization_code', 'refresh_token'] });
+    expect(widened.body).toMatchObject({ error: 'invalid_client_metadata' });
+    expect(await rowOf(narrowed.client_id)).toMatchObject({ grant_types: ['authorization_code'] });
+  });
+
+  it('may say again what it reads, also what an operator gave it, and give up a grant', async () => {
+    const made = await registered(app);
+    const grant_types = ['authorization_code', 'refresh_token', 'client_credentials'];
+    await app.admin('PATCH', `/admin/clients/${made.client_id}`, { grant_types });
+    const {
+      registration_access_token: _,
+      registration_client_uri: __,
+      ...read
+    } = (await manage(app, made, 'GET')).body;
+    const { client_id_issued_at: ___, ...members } = read;
+    expect((await change(made, members)).body.grant_types).toEqual(grant_types);
+    expect((await change(made, { grant_types: ['authorization_code'] })).body.grant_types).toEqual([
+      'authorization_code',
+    ]);
+  });
+
   it('must repeat its id, and may not send what is not its own', async () => {
     const made = await registered(app);
     const { publicJwk } = await aKeyPair();

@@ -141,10 +141,32 @@ describe('what the start page shows', () => {
       signing: { algorithm: 'ES256', key_store: 'keyfile' },
       dcr: { mode: 'open' },
       client_credentials: { enabled: false },
+      dpop: { enabled: true, nonce_ttl: '60s', require_nonce: false },
       token_exchange: { enabled: false },
     });
     expect(body.notices.map(({ id }: { id: string }) => id)).toEqual(['default-client-scope-unset']);
     expect(JSON.stringify(body)).not.toMatch(/test-admin-key|test-session-secret|postgres:\/\//);
+  });
+
+  it('says so of proofs and of the depth of chains, too', async () => {
+    const settings = {
+      DPOP_REQUIRE_NONCE: 'true',
+      DPOP_NONCE_TTL: '2m',
+      TOKEN_EXCHANGE_ENABLED: 'true',
+      TOKEN_EXCHANGE_MAX_CHAIN_DEPTH: '3',
+    };
+    for (const [given, dpop] of [
+      [settings, { enabled: true, nonce_ttl: '120s', require_nonce: true }],
+      [
+        { ...settings, DPOP_ENABLED: 'false' },
+        { enabled: false, require_nonce: false },
+      ],
+    ] as const) {
+      const other = await startTestApp({ beside: app, settings: given });
+      const { body } = await other.admin('GET', '/admin/system/config');
+      expect([body.dpop, body.token_exchange]).toEqual([dpop, { enabled: true, max_chain_depth: 3 }]);
+      await other.close();
+    }
   });
 
   it('has nothing to say about the ceiling of self-registered clients once nobody can register', async () => {

@@ -26,6 +26,23 @@ afterAll(async () => {
 
 const nobody = '00000000-0000-7000-8000-000000000000';
 
+describe('proofs of a key (DPoP)', () => {
+  it('are asked of a client and for a resource from the command line, and no longer', async () => {
+    const create = ['client', 'create', '--name', 'Bound', '--redirect-uris', 'https://client.example/callback'];
+    const client = await cli.json(...create, '--dpop-bound-access-tokens', 'true');
+    expect(client.dpop_bound_access_tokens).toBe(true);
+    const update = ['client', 'update', '--id', client.client_id, '--dpop-bound-access-tokens'];
+    expect((await cli.json(...update, 'false')).dpop_bound_access_tokens).toBe(false);
+    expect(await cli.run([...update, 'yes'])).toMatchObject({ code: 2 });
+    const uri = 'https://bound.example/mcp';
+    const named = ['--slug', 'bound', '--backend-kind', 'mint', '--uri', uri, '--scopes', 'a'];
+    const resource = await cli.json('resource', 'create', ...named, '--dpop-required', 'true');
+    expect(resource.dpop_required).toBe(true);
+    const off = await cli.json('resource', 'update', '--id', resource.id, '--dpop-required', 'false');
+    expect(off.dpop_required).toBe(false);
+  });
+});
+
 describe('the fix that an error prints', () => {
   it('authserver admin client update --id … --grant-types … lets a refused grant through', async () => {
     const flow = await aFlow(app, { grant_types: ['authorization_code'] });

@@ -66,6 +66,44 @@ describe('two replicas on one Postgres and one Redis', () => {
   });
 });
 
+describe('a Redis that does not tell its run_id', () => {
+  it('[D16 D17] counts, and nothing is left to its memory: proofs are used once and nonces known on every replica', async () => {
+    const hiding = await startRedis();
+    const redisUrl = await hiding.hideRunId();
+    const here = await startTestApp({ redisUrl, settings });
+    const there = await startTestApp({ beside: here, clock: here.clock, redisUrl, settings });
+    const own = await aConfidentialClient(here, { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' });
+    const sent = (claims = {}): Promise<string> => aProof(here, key, claims);
+    const asked = (at: TestApp, proofSent: string): Promise<TokenResponse> => askWith(at, proofSent, FORM, own);
+
+    const used = await sent();
+    const first = await asked(here, used);
+    expect(outcome(first)).toEqual([200, 'DPoP']);
+    expect((await asked(there, used)).body.error_description).toBe('jti already used');
+    const nonce = first.headers.get('dpop-nonce')!;
+    const usedWithNonce = await sent({ nonce });
+    expect(outcome(await asked(there, usedWithNonce))).toEqual([200, 'DPoP']);
+
+    await hiding.restart();
+    await hiding.hideRunId();
+    const late = await startTestApp({ beside: here, clock: here.clock, redisUrl, settings });
+    for (const at of [here, there, late]) {
+      await expect.poll(async () => (await asked(at, await sent())).status, { timeout: 5000 }).toBe(200);
+      for (const again of [used, usedWithNonce])
+        expect((await asked(at, again)).body.error_description).toBe('jti already used');
+      expect(outcome(await asked(at, await sent({ nonce })))).toEqual([200, 'DPoP']);
+    }
+    const told = [here, there, late]
+      .flatMap(({ logged }) => logged)
+      .filter((line) => line.includes('does not tell its run_id'));
+    expect(told).toHaveLength(1);
+    await late.close();
+    await there.close();
+    await here.close();
+    await hiding.stop();
+  });
+});
+
 describe('one replica without Redis', () => {
   it('[D16] forgets no proof when it starts again', async () => {
     const first = await startTestApp({ settings });

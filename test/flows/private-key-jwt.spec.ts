@@ -5,6 +5,7 @@ import { startTestApp, type TestApp } from '../app.js';
 import { aKeyClient, aKeyPair, asForm, assertionOf, type KeyPair } from '../assertions.js';
 import { aResource, aUser, audited, postForm, signIn, type ResourceFixture, type UserFixture } from '../builders.js';
 import { CommandLine } from '../command-line.js';
+import { whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 
 /** The one thing that must be allowed: the test's server speaks http, which the libraries refuse unless told otherwise. */
@@ -126,6 +127,32 @@ describe('[B14 J2] private_key_jwt', () => {
     openid.allowInsecureRequests(config);
     const byOpenid = await openid.clientCredentialsGrant(config, parameters);
     expect([byOauth.scope, byOpenid.scope]).toEqual(['notes:read', 'notes:read']);
+  });
+
+  it('[J4] is spent once, also when the request is decided again because its client was changed meanwhile', async () => {
+    const { id, pair } = await aKeyClient(app, { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' });
+    const form = { grant_type: 'client_credentials', ...asForm(await assertionOf(app, id, pair)) };
+    const ask = () => postForm(app, '/oauth/token', form);
+    const answer = await whileHeld(app, 'lock table issuances in access exclusive mode', ask, () =>
+      app.admin('PATCH', `/admin/clients/${id}`, { client_name: 'Another name' }),
+    );
+    expect([answer.status, answer.body.token_type]).toEqual([200, 'Bearer']);
+    expect((await ask()).body.error).toBe('invalid_client');
+  });
+
+  it('[J5] with a key that was replaced while the request was decided gets nothing', async () => {
+    const { id, pair } = await aKeyClient(app, { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' });
+    const next = await aKeyPair();
+    const form = { grant_type: 'client_credentials', ...asForm(await assertionOf(app, id, pair)) };
+    const answer = await whileHeld(
+      app,
+      'lock table issuances in access exclusive mode',
+      () => postForm(app, '/oauth/token', form),
+      () => app.admin('PATCH', `/admin/clients/${id}`, { jwks: { keys: [next.publicJwk] } }),
+    );
+    expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
+    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({ client_id: id, detail: { check: 'kid' } });
+    expect(await app.sql('select from issuances where client_id = $1', [id])).toEqual([]);
   });
 
   it('needs no client_id beside the assertion', async () => {

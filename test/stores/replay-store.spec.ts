@@ -63,12 +63,15 @@ afterAll(async () => {
 });
 
 /** A process of ours: its own connection to Redis and its own memory of it. */
-async function redisProcess(on = database): Promise<{ store: ReplayStore; connection: RedisConnection }> {
-  const connection = new RedisConnection(redis.url);
+async function redisProcess(
+  on = database,
+  url = redis.url,
+): Promise<{ store: ReplayStore; connection: RedisConnection }> {
+  const connection = new RedisConnection(url);
   connections.push(connection);
   await connection.onModuleInit();
   const continuity = new RedisContinuity(connection, on, new SettingStore(on), clock);
-  return { store: new RedisReplayStore(connection, continuity, clock), connection };
+  return { store: new RedisReplayStore(connection, continuity, new PostgresReplayStore(on, clock), clock), connection };
 }
 
 const seconds = (n: number) => new Date(clock.now().getTime() + n * 1000);
@@ -257,6 +260,28 @@ describe('a Redis that came back empty', () => {
     expect(await refusalOf(store.claim(one, seconds(600)))).toBeInstanceOf(DatabaseAway);
     expect(await reader.exists(`{authplane}:replay:${one.toString('base64url')}`)).toBe(0);
     await drop();
+  });
+
+  it('is one that hides which it is, too: what was claimed before may be lost, and nothing since', async () => {
+    await database.query('delete from settings');
+    const { store } = await redisProcess();
+    const one = key();
+    await store.claim(one, seconds(600));
+    expect(await store.forgotAt()).toBeUndefined();
+    const url = await redis.hideRunId();
+    const [here, there] = [await redisProcess(database, url), await redisProcess(database, url)];
+    expect(await here.store.forgotAt()).toEqual(clock.now());
+    expect(await here.store.claim(one, seconds(600))).toBe(true);
+    await redis.restart();
+    await redis.hideRunId();
+    clock.at = new Date(noon.getTime() + 5_000);
+    await Promise.all([untilAnswered(here.connection), untilAnswered(there.connection)]);
+    expect([await here.store.claim(one, seconds(600)), await there.store.claim(one, seconds(600))]).toEqual([
+      false,
+      false,
+    ]);
+    expect(await there.store.forgotAt()).toEqual(noon);
+    expect(await reader.keys('*replay*')).toEqual([]);
   });
 
   it('is not suspected when only the connection was lost', async () => {

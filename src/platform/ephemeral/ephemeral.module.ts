@@ -43,8 +43,10 @@ import { DerivedSlotKeys, SlotKeys } from './slot-keys.js';
         continuity: RedisContinuity | undefined,
         database: Database,
         clock: Clock,
-      ): ReplayStore =>
-        redis && continuity ? new RedisReplayStore(redis, continuity, clock) : new PostgresReplayStore(database, clock),
+      ): ReplayStore => {
+        const rows = new PostgresReplayStore(database, clock);
+        return redis && continuity ? new RedisReplayStore(redis, continuity, rows, clock) : rows;
+      },
     },
     {
       provide: SlotKeys,
@@ -53,7 +55,10 @@ import { DerivedSlotKeys, SlotKeys } from './slot-keys.js';
         redis: RedisConnection | undefined,
         continuity: RedisContinuity | undefined,
         { session }: Config,
-      ): SlotKeys => (redis && continuity ? new RedisSlotKeys(redis, continuity) : new DerivedSlotKeys(session.secret)),
+      ): SlotKeys => {
+        const derived = new DerivedSlotKeys(session.secret);
+        return redis && continuity ? new RedisSlotKeys(redis, continuity, derived) : derived;
+      },
     },
     {
       provide: Limits,

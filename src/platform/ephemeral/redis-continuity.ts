@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { Clock } from '../clock/clock.js';
 import { Database } from '../postgres/database.js';
@@ -5,6 +6,8 @@ import { SettingStore } from '../postgres/settings.store.js';
 import { RedisConnection } from './redis.js';
 
 const settingKey = 'redis_run_id';
+/** What stands in place of a run_id that is not told. */
+const hidden = '';
 
 interface KnownRun {
   run_id: string;
@@ -13,8 +16,8 @@ interface KnownRun {
 
 /** One life of one Redis. */
 export interface RedisRun {
-  /** '' for a Redis that hides it. */
-  readonly runId: string;
+  /** undefined: this Redis hides it, and would not be missed if another stood in its place. Nothing may be left to its memory. */
+  readonly runId: string | undefined;
   /** When claims may last have been lost. */
   readonly forgotAt: Date | undefined;
 }
@@ -23,9 +26,11 @@ export interface RedisRun {
  * Whether the Redis that answers now is the one that was asked before.
  *
  * Redis replicates asynchronously and may come back empty, so every connection's `run_id` is compared with the one in
- * Postgres before anything is asked on it. The first Redis ever seen has forgotten nothing.
+ * Postgres before anything is asked on it. The first Redis ever seen has forgotten nothing. One that hides its `run_id` is used
+ * for counting only: claims and slot keys are made as without Redis.
  */
 export class RedisContinuity {
+  readonly #log = new Logger('Redis');
   #verified: (RedisRun & { readonly generation: number }) | undefined;
   #verifying: Promise<void> | undefined;
 
@@ -54,21 +59,26 @@ export class RedisContinuity {
     const runId = await this.#runId();
     const known = await this.settings.get<KnownRun>(settingKey);
     // Another process may have noticed first; until now this one may have claimed on the former Redis.
-    const before = [known?.run_id, this.#verified?.runId];
-    // A Redis that hides its run_id cannot be recognised: each connection to it counts as a new one.
-    const changed = runId === '' || before.some((id) => id !== undefined && id !== runId);
+    const before = [known?.run_id, this.#verified && (this.#verified.runId ?? hidden)];
+    const changed = before.some((id) => id !== undefined && id !== runId);
     const forgotAt = changed ? this.clock.now() : known?.changed_at ? new Date(known.changed_at) : undefined;
     if (changed || known === undefined) await this.#remember(runId, forgotAt);
-    this.#verified = { generation, runId, forgotAt };
+    if (runId === hidden && (changed || known === undefined))
+      this.#log.warn('Redis does not tell its run_id (INFO server): used proofs are remembered in PostgreSQL instead');
+    this.#verified = { generation, runId: runId === hidden ? undefined : runId, forgotAt };
   }
 
+  /** Services that host Redis may forbid INFO, or leave the member out. */
   async #runId(): Promise<string> {
+    let info: string;
     try {
-      const info = await this.redis.client.info('server');
-      return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+      info = await this.redis.client.info('server');
     } catch (cause) {
-      throw new OAuthError('try-again', 'redis_unavailable', { cause });
+      if (!(cause instanceof Error) || !cause.message.startsWith('NOPERM'))
+        throw new OAuthError('try-again', 'redis_unavailable', { cause });
+      info = '';
     }
+    return /^run_id:(\w+)/m.exec(info)?.[1] ?? hidden;
   }
 
   async #remember(runId: string, forgotAt: Date | undefined): Promise<void> {

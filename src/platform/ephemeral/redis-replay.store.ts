@@ -1,21 +1,27 @@
 import { OAuthError } from '#libs/oauth';
 import { Clock } from '../clock/clock.js';
 import { RedisContinuity } from './redis-continuity.js';
+import type { PostgresReplayStore } from './postgres-replay.store.js';
 import { keyPrefix, RedisConnection } from './redis.js';
 import { ReplayStore } from './replay-store.js';
 
-/** Claims in Redis. A claim that timed out may still be executed: its proof is spent then, and the client makes a new one. */
+/**
+ * Claims in Redis; in Postgres while Redis hides which one it is, since it could then come back empty unnoticed. A claim that timed
+ * out may still be executed: its proof is spent then, and the client makes a new one.
+ */
 export class RedisReplayStore extends ReplayStore {
   constructor(
     private readonly redis: RedisConnection,
     private readonly continuity: RedisContinuity,
+    private readonly rows: PostgresReplayStore,
     private readonly clock: Clock,
   ) {
     super();
   }
 
   async claim(key: Buffer, expiresAt: Date): Promise<boolean> {
-    await this.continuity.run();
+    const { runId } = await this.continuity.run();
+    if (runId === undefined) return this.rows.claim(key, expiresAt);
     const milliseconds = Math.max(1, expiresAt.getTime() - this.clock.now().getTime());
     const name = `${keyPrefix}replay:${key.toString('base64url')}`;
     try {
@@ -30,7 +36,7 @@ export class RedisReplayStore extends ReplayStore {
   }
 
   /** Redis expires its keys by itself. */
-  sweep(): Promise<number> {
-    return Promise.resolve(0);
+  sweep(now: Date): Promise<number> {
+    return this.rows.sweep(now);
   }
 }

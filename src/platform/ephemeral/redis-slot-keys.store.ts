@@ -3,12 +3,13 @@ import { LRUCache } from 'lru-cache';
 import { OAuthError } from '#libs/oauth';
 import { RedisContinuity } from './redis-continuity.js';
 import { keyPrefix, RedisConnection } from './redis.js';
-import { SlotKeys } from './slot-keys.js';
+import { SlotKeys, type DerivedSlotKeys } from './slot-keys.js';
 
 /**
  * Random keys, kept in Redis: whoever needs the key of a slot first makes it, everybody else finds it, once per process.
  *
- * A key belongs to one run of Redis, so that nothing made before Redis lost its memory is recognised afterwards.
+ * A key belongs to one run of Redis, so that nothing made before Redis lost its memory is recognised afterwards. While Redis hides
+ * which one it is, keys are derived, and claims lie in Postgres.
  */
 export class RedisSlotKeys extends SlotKeys {
   readonly #known = new LRUCache<string, Buffer>({ max: 8 });
@@ -16,12 +17,14 @@ export class RedisSlotKeys extends SlotKeys {
   constructor(
     private readonly redis: RedisConnection,
     private readonly continuity: RedisContinuity,
+    private readonly derived: DerivedSlotKeys,
   ) {
     super();
   }
 
   async keyOf(slot: number, lifetimeSeconds: number): Promise<Buffer> {
     const { runId } = await this.continuity.run();
+    if (runId === undefined) return this.derived.keyOf(slot);
     const name = `${keyPrefix}slot-key:${runId}:${slot}`;
     const known = this.#known.get(name);
     if (known) return known;

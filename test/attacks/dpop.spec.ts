@@ -144,7 +144,7 @@ describe('[D7] a proof that proves nothing is refused, and nothing is issued', (
       'invalid_dpop_proof',
       'proof header is invalid',
     ]);
-    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({
+    expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({
       reason: 'dpop_header',
       detail: { headers: 2 },
     });
@@ -157,7 +157,7 @@ describe('[D7] a proof that proves nothing is refused, and nothing is issued', (
     const sent = await proof();
     const { status, body, headers } = await askWith(app, sent, FORM, { ...client, secret: 'wrong' });
     expect([status, body.error, headers.get('dpop-nonce')]).toEqual([401, 'invalid_client', null]);
-    expect((await audited(app, 'token.issue_denied'))[0]).toMatchObject({ reason: 'secret_mismatch' });
+    expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({ reason: 'secret_mismatch' });
     // Nobody who does not know the secret can use up a proof of the client.
     expect((await askWith(app, sent, FORM, client)).status).toBe(200);
   });

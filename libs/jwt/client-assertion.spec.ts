@@ -56,6 +56,23 @@ describe('a client assertion', () => {
     expect(await checkOf(assertion, {}, [{ ...pairs[other].jwk, kid: `${alg}-key` }])).toBe('alg');
   });
 
+  it('without kid, or with keys that have none, is tried with each key that fits, and no other will do', async () => {
+    const { kid: _, ...nameless } = pairs.ES256.jwk;
+    const { publicKey } = await generateKeyPair('ES256', { extractable: true });
+    const stranger = await exportJWK(publicKey);
+    const unnamed = await signed({}, { kid: undefined });
+    expect(await checkOf(unnamed, {}, [{ ...stranger, kid: 'a' }, pairs.RS256.jwk, pairs.ES256.jwk])).toBe('passed');
+    expect(
+      await checkOf(unnamed, {}, [
+        { ...stranger, kid: 'a' },
+        { ...stranger, kid: 'b' },
+      ]),
+    ).toBe('signature');
+    expect(await checkOf(unnamed, {}, [pairs.RS256.jwk])).toBe('alg');
+    expect(await checkOf(await signed(), {}, [stranger, nameless])).toBe('passed');
+    expect(await checkOf(await signed(), {}, [{ ...nameless, kid: 'other' }, stranger])).toBe('signature');
+  });
+
   it('may call EdDSA by its newer name', async () => {
     const assertion = await signed({}, { alg: 'Ed25519', kid: 'EdDSA-key' }, 'EdDSA');
     for (const key of [pairs.EdDSA.jwk, { ...pairs.EdDSA.jwk, alg: 'EdDSA' }])
@@ -152,7 +169,9 @@ describe('[J5] a forged client assertion', () => {
   });
 
   it('asks for extensions that nobody here understands', async () => {
-    const assertion = `${encode({ alg: 'ES256', crit: ['x'], x: 1 })}.${encode(CLAIMS)}.AAAA`;
-    expect(await checkOf(assertion)).toBe('malformed');
+    for (const asked of [{ crit: ['x'], x: 1 }, { crit: ['b64'], b64: false }, { b64: false }, { b64: true }]) {
+      const assertion = `${encode({ alg: 'ES256', ...asked })}.${encode(CLAIMS)}.AAAA`;
+      expect(await checkOf(assertion)).toBe('malformed');
+    }
   });
 });

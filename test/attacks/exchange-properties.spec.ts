@@ -216,7 +216,7 @@ describe('whatever is asked for, along a chain', () => {
           0,
           [
             { who: 1, where: fronted, scope: undefined },
-            { who: 2, where: fronted, scope: 'files:list' },
+            { who: 4, where: fronted, scope: 'files:list' },
           ],
         ],
         [

@@ -13,6 +13,7 @@ import {
   startExchangingApp,
   started,
 } from '../exchanges.js';
+import { untilWaiting, whileHeld } from '../held-lock.js';
 
 let app: TestApp;
 let line: CommandLine;
@@ -99,6 +100,29 @@ describe('fronting links', () => {
     const [x, y] = await Promise.all([aResource(app), aResource(app)]);
     const both = await Promise.all([ask(x.slug, y.slug, same), ask(y.slug, x.slug, same)]);
     expect(both.map(([status]) => status).toSorted()).toEqual([201, 409]);
+    const broker = await aResource(app, { backend_kind: 'broker' });
+    const from = { source: broker.slug, target: b.slug, scope_map: same };
+    expect((await app.admin('POST', '/admin/fronting', from)).body.detail).toBe('the source must be a mint resource');
+    const path = `/admin/fronting/${a.slug}/${b.slug}`;
+    for (const scope_map of [{}, { 'notes:else': ['notes:read'] }, { 'notes:read': ['else'] }])
+      expect((await app.admin('PATCH', path, { scope_map })).status).toBe(400);
+    expect((await app.admin('GET', path)).body.scope_map).toEqual(same);
+  });
+
+  it('close no circle together, of which each has but a part', async () => {
+    const [a, b, c, d] = await Promise.all([aResource(app), aResource(app), aResource(app), aResource(app)]);
+    const same = { 'notes:read': ['notes:read'] };
+    await front(app, a, b, same);
+    await front(app, c, d, same);
+    const join = ({ slug: source }: ResourceFixture, { slug: target }: ResourceFixture) =>
+      app.admin('POST', '/admin/fronting', { source, target, scope_map: same });
+    const both = await whileHeld(
+      app,
+      'lock table fronting_links in exclusive mode',
+      () => Promise.all([join(b, c), join(d, a)]),
+      () => untilWaiting(app, 2),
+    );
+    expect(both.map(({ status }) => status).toSorted()).toEqual([201, 409]);
   });
 
   it('are made on the command line, scopes with colons too', async () => {

@@ -102,6 +102,8 @@ describe('verifyProof', () => {
       { ...ed, d: null },
       publicJwk('ES256'),
       { ...ed, crv: 'X25519' },
+      { ...ed, kty: 'EC' },
+      { ...ed, kty: undefined },
       { ...ed, x: 7 },
       { ...ed, x: undefined },
       { ...ed, x: `${ed.x}=` },
@@ -114,6 +116,7 @@ describe('verifyProof', () => {
       { ...publicJwk('RS256'), e: encode(new Uint8Array(256).fill(0xc5)) },
       { ...publicJwk('RS256'), n: `${publicJwk('RS256').n}=` },
       { ...publicJwk('RS256'), p: 'AAAA' },
+      { ...publicJwk('RS256'), kty: 'oct' },
     ]) {
       expect(await reasonFor(forged({ ...rsa, jwk }))).toBe('header');
     }

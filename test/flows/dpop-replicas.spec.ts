@@ -61,7 +61,9 @@ describe('two replicas on one Postgres and one Redis', () => {
     expect(given).not.toBe(nonce);
     expect(outcome(await ask(one, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
     expect(outcome(await ask(two, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
-    one.clock.advance(121);
+    one.clock.advance(119);
+    for (const at of [one, two]) expect(outcome(await ask(at, await proof()))).toEqual([400, 'use_dpop_nonce']);
+    one.clock.advance(2);
     expect(outcome(await ask(two, await proof()))).toEqual([200, 'DPoP']);
   });
 });

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { clientCredentialsForm, Ours, Theirs } from './contenders.mjs';
+import { processorMillis } from './processor-time.mjs';
 import { readProfile, topSelfTimes } from './profile.mjs';
 
 const { values } = parseArgs({
@@ -44,17 +45,25 @@ async function compare() {
   const ours = await ready(Ours.start());
   const theirs = await ready(Theirs.start());
   const ratios = new Map(LOADS.map((kind) => [kind, []]));
-  console.log(`\n${row('round', 'grant', 'server', 'tokens/s', 'p50 ms', 'p99 ms', 'load avg', 'ratio')}`);
+  console.log(
+    `\n${row('round', 'grant', 'server', 'tokens/s', 'p50 ms', 'p99 ms', 'server µs', 'db µs', 'load avg', 'ratio')}`,
+  );
   for (let round = 1; round <= rounds; round += 1) {
     for (const kind of LOADS) {
       const rates = new Map();
       for (const contender of round % 2 === 1 ? [ours, theirs] : [theirs, ours]) {
-        const { perSecond, p50, p99 } = await measure(contender, kind);
+        const { perSecond, p50, p99, serverMicros, databaseMicros } = await measure(contender, kind);
         rates.set(contender, perSecond);
         const ratio = rates.size === 2 ? rates.get(ours) / rates.get(theirs) : undefined;
         if (ratio) ratios.get(kind).push(ratio);
-        const cells = [Math.round(perSecond), p50.toFixed(1), p99.toFixed(1), loadAverage(), ratio?.toFixed(2) ?? ''];
-        console.log(row(round, kind, contender.name, ...cells));
+        const cells = [
+          Math.round(perSecond),
+          p50.toFixed(1),
+          p99.toFixed(1),
+          Math.round(serverMicros),
+          Math.round(databaseMicros),
+        ];
+        console.log(row(round, kind, contender.name, ...cells, loadAverage(), ratio?.toFixed(2) ?? ''));
       }
     }
   }
@@ -75,7 +84,7 @@ async function profile() {
   for (const kind of LOADS) {
     const ours = await ready(Ours.start({ profiled: true }));
     const { perSecond, window } = await measure(ours, kind);
-    await ours.server.stop();
+    await ours.stop();
     console.log(`\n${kind}: ${Math.round(perSecond)} tokens/s while profiled. Self time of the main thread:`);
     for (const { share, name, where } of topSelfTimes(readProfile(ours.server.home), window, PROFILE_LINES)) {
       console.log(`  ${share.toFixed(1).padStart(5)} %  ${name.padEnd(32)} ${where}`);
@@ -101,6 +110,8 @@ const measure = (contender, kind) => run(contender, kind, { leadSeconds, seconds
 async function run(contender, kind, duration) {
   const { tokenUrl: url, authorization, refreshTokens } = contender;
   const work = kind === 'refresh_token' ? { refreshTokens } : { form: clientCredentialsForm };
+  const { server, database } = contender.processes;
+  const since = { server: processorMillis(server), database: processorMillis(database) };
   load.send({ url, authorization, connections, ...duration, ...work });
   const [result] = await once(load, 'message');
   const { errors, firstError, acknowledged, accessTokens } = result;
@@ -109,7 +120,12 @@ async function run(contender, kind, duration) {
   await verify(contender, accessTokens);
   if (kind === 'refresh_token') contender.refreshTokens = result.refreshTokens;
   contender.acknowledged += acknowledged;
-  return result;
+  const microsPerToken = (of, before) => (1000 * (processorMillis(of) - before)) / acknowledged;
+  return {
+    ...result,
+    serverMicros: microsPerToken(server, since.server),
+    databaseMicros: microsPerToken(database, since.database),
+  };
 }
 
 /** Both must have done the work: the last token of each connection is an ES256 JWT for the resource. RFC 9068 */

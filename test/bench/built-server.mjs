@@ -81,6 +81,13 @@ export class BuiltServer {
     return { host, port, user: 'authplane', database: 'authplane' };
   }
 
+  /** The embedded database's processes, as of now. */
+  get databasePids() {
+    const { pid } = this.#postmaster();
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return [pid, ...children.split(' ').filter(Boolean).map(Number)];
+  }
+
   async admin(path, body) {
     const key = readFileSync(join(this.home, 'data/admin-api-key'), 'utf8').trim();
     const response = await fetch(`${this.adminUrl}/${path}`, {

@@ -100,8 +100,19 @@ export class Ours {
     return rows[0];
   }
 
+  /** Whose processor time its tokens cost. */
+  get processes() {
+    return { server: [this.server.pid], database: this.server.databasePids };
+  }
+
+  async stop() {
+    await this.database?.end(); // before the server ends the database
+    this.database = undefined;
+    await this.server.stop();
+  }
+
   async end() {
-    await this.database?.end();
+    await this.stop();
     await this.server.cleanUp();
   }
 }
@@ -125,6 +136,10 @@ export class Theirs {
     this.process.send({ families: count });
     const [{ refreshTokens }] = await once(this.process, 'message');
     return refreshTokens;
+  }
+
+  get processes() {
+    return { server: [this.process.pid], database: [] };
   }
 
   async end() {

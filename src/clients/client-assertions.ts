@@ -21,28 +21,30 @@ export class ClientAssertions {
     private readonly config: Config,
   ) {}
 
-  /**
-   * @throws OAuthError `client-authentication-failed` with `facts.check`; `try-again` when the host of the client's keys is away
-   * @throws DatabaseAway when it cannot be known whether the assertion was used before
-   */
-  async verify(client: Client, assertion: string): Promise<void> {
+  /** @throws OAuthError `client-authentication-failed` with `facts.check`; `try-again` when the host of the client's keys is away */
+  async verify(client: Client, assertion: string): Promise<VerifiedAssertion> {
     const { keys, alg } = await this.keys.of(client, readClaimed(assertion)?.kid);
-    const now = this.clock.now();
-    let verified: VerifiedAssertion;
     try {
-      verified = await verifyClientAssertion(assertion, keys, {
+      return await verifyClientAssertion(assertion, keys, {
         clientId: client.id,
         audiences: this.#audiences(),
         alg,
-        now,
+        now: this.clock.now(),
       });
     } catch (error) {
       if (error instanceof AssertionRefused) throw assertionRefused(error.check, client.id);
       throw error;
     }
-    const key = sha256(`client\0${client.id}\0${verified.jti}`);
-    const keptUntil = new Date(verified.expiresAt.getTime() + CLOCK_SKEW_MS);
-    if (!(await this.used.claim(key, keptUntil, now))) throw assertionRefused('replayed', client.id);
+  }
+
+  /**
+   * @throws OAuthError `client-authentication-failed` when it was used before
+   * @throws DatabaseAway when that cannot be known
+   */
+  async claim(client: Client, { jti, expiresAt }: VerifiedAssertion): Promise<void> {
+    const key = sha256(`client\0${client.id}\0${jti}`);
+    const keptUntil = new Date(expiresAt.getTime() + CLOCK_SKEW_MS);
+    if (!(await this.used.claim(key, keptUntil, this.clock.now()))) throw assertionRefused('replayed', client.id);
   }
 
   /** The issuer alone: what an assertion for another server's endpoint says must not count here (rfc7523bis). */

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { OAuthError, required, type Form } from '#libs/oauth';
+import { grantType, OAuthError, required, type Form } from '#libs/oauth';
 import { ClientAuthenticator, type Reading } from '../clients/client-authenticator.js';
 import type { Client } from '../clients/client.js';
 import { Clients } from '../clients/clients.js';
 import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
+import { formOf } from '../platform/http/body.js';
 import type { ResourceSnapshot } from '../resources/resource.js';
 import { Resources } from '../resources/resources.js';
 import type { RepeatedAnswer, TokenAnswer } from '../tokens/authorization.js';
@@ -77,6 +78,15 @@ export class TokenEndpoint {
     return row?.version !== client.version || now.epoch !== resources.epoch;
   }
 }
+
+const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
+  [grantType.refreshToken, 'token.refresh_denied'],
+  [grantType.tokenExchange, 'token.exchange_denied'],
+]);
+
+/** Under which word a refused token request is recorded. */
+export const refusedAction = (req: Request): string =>
+  REFUSED_ACTIONS.get(formOf(req)?.get('grant_type')) ?? 'token.issue_denied';
 
 /** What moves twice while a request is decided on what is there now is not waited for. */
 const READINGS: readonly Reading[] = ['remembered', 'now', 'now'];

@@ -3,9 +3,12 @@ import type { Server } from 'node:http';
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { Express } from 'express';
 import { AppModule, type Foundation } from './app.module.js';
 import { parseListenAddress } from './config/listen-address.js';
+import { LeanTokenEndpoint } from './grants/lean-token-endpoint.js';
 import { configureHttp } from './platform/http/configure.js';
+import { inFrontOf } from './platform/http/lean.js';
 import { closeListeners, openListener } from './platform/http/listeners.js';
 
 export interface Application {
@@ -28,12 +31,13 @@ export async function startApplication(foundation: Foundation, logger: LoggerSer
     await app.close();
   };
   try {
-    configureHttp(app, config);
+    const doors = configureHttp(app, config);
     await app.init();
-    const handler = app.getHttpAdapter().getInstance();
+    const express: Express = app.getHttpAdapter().getInstance();
+    const handler = inFrontOf(express, doors, [app.get(LeanTokenEndpoint)], config.server.issuer);
     const { pathname } = config.issuerUrl;
     servers.push(await listen(openListener('public', handler, pathname.replace(/\/$/, '')), config.server.address));
-    if (config.admin.enabled) servers.push(await listen(openListener('admin', handler), config.admin.address));
+    if (config.admin.enabled) servers.push(await listen(openListener('admin', express), config.admin.address));
   } catch (error) {
     await close();
     throw error;

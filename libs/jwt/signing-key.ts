@@ -1,5 +1,6 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { calculateJwkThumbprint, exportPKCS8, generateKeyPair, importPKCS8, type CryptoKey, type JWK } from 'jose';
+import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { calculateJwkThumbprint, exportPKCS8, generateKeyPair, type JWK } from 'jose';
 import { fitsAlg, type SigningAlg } from './algorithms.js';
 
 const rsaBits = 2048;
@@ -8,8 +9,8 @@ export interface SigningKey {
   /** RFC 7638 thumbprint of the public key. */
   readonly kid: string;
   readonly alg: SigningAlg;
-  /** Cannot be exported again. */
-  readonly privateKey: CryptoKey;
+  /** The signature of a JWS over these bytes. The private half does not come out of it. */
+  readonly sign: (data: Buffer) => Buffer | Promise<Buffer>;
   /** Ready for a JWKS: with `kid`, `alg` and `use`. */
   readonly publicJwk: JWK;
 }
@@ -36,9 +37,17 @@ export async function generateSigningKey(
 export async function importPrivate(pem: string, alg: SigningAlg): Promise<SigningKey> {
   const key = readPem(pem);
   const { publicJwk, kid } = await publicHalf(key, alg);
-  const privateKey = await importPKCS8(key.export({ type: 'pkcs8', format: 'pem' }).toString(), alg);
-  return { kid, alg, privateKey, publicJwk };
+  return { kid, alg, sign: signers[alg](key), publicJwk };
 }
+
+const signOnAnotherThread = promisify(sign);
+
+/** RFC 7518 §3.3, §3.4; RFC 8037 §3.1. On a curve a signature is made sooner than another thread would begin with it. */
+const signers: Readonly<Record<SigningAlg, (key: KeyObject) => SigningKey['sign']>> = {
+  ES256: (key) => (data) => sign('sha256', data, { key, dsaEncoding: 'ieee-p1363' }),
+  EdDSA: (key) => (data) => sign(null, data, key),
+  RS256: (key) => (data) => signOnAnotherThread('sha256', data, key),
+};
 
 function readPem(pem: string): KeyObject {
   try {

@@ -135,8 +135,8 @@ describe('verifyJwt', () => {
     const brought = { jwk: publicJwk, jku: 'https://evil.example/jwks', x5u: 'https://evil.example/x5u', x5c: ['AA'] };
     for (const kid of [stranger.kid, keyFor('ES256').kid]) {
       const body = `${encode(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid, ...brought }))}.${encode(JSON.stringify(claims))}`;
-      const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key.privateKey, Buffer.from(body));
-      const reason = await reasonFor(`${body}.${encode(new Uint8Array(signature))}`);
+      const signature = await key.sign(Buffer.from(body));
+      const reason = await reasonFor(`${body}.${encode(signature)}`);
       expect(reason).toBe(kid === stranger.kid ? 'kid_unknown' : 'signature');
     }
     expect(await reasonFor(forged({ ...header(), ...brought }))).toBe('accepted');

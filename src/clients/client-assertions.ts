@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import type { Request } from 'express';
 import { AssertionRefused, readClaimed, verifyClientAssertion, type VerifiedAssertion } from '#libs/jwt';
 import { sha256 } from '#libs/oauth';
 import { Config } from '../config/config.js';
@@ -15,9 +14,6 @@ const CLOCK_SKEW_MS = 60_000;
 /** Client authentication by a signed assertion that works once (RFC 7523 §3, W42). */
 @Injectable()
 export class ClientAssertions {
-  /** A request that is decided again (S6) has spent its assertion itself. */
-  readonly #spentBy = new WeakSet<Request>();
-
   constructor(
     private readonly keys: ClientKeys,
     private readonly used: UsedAssertionStore,
@@ -25,32 +21,30 @@ export class ClientAssertions {
     private readonly config: Config,
   ) {}
 
-  /**
-   * The keys are looked at whenever it is asked, the assertion is spent by the first time.
-   *
-   * @throws OAuthError `client-authentication-failed` with `facts.check`; `try-again` when the host of the client's keys is away
-   * @throws DatabaseAway when it cannot be known whether the assertion was used before
-   */
-  async verify(req: Request, client: Client, assertion: string): Promise<void> {
+  /** @throws OAuthError `client-authentication-failed` with `facts.check`; `try-again` when the host of the client's keys is away */
+  async verify(client: Client, assertion: string): Promise<VerifiedAssertion> {
     const { keys, alg } = await this.keys.of(client, readClaimed(assertion)?.kid);
-    const now = this.clock.now();
-    let verified: VerifiedAssertion;
     try {
-      verified = await verifyClientAssertion(assertion, keys, {
+      return await verifyClientAssertion(assertion, keys, {
         clientId: client.id,
         audiences: this.#audiences(),
         alg,
-        now,
+        now: this.clock.now(),
       });
     } catch (error) {
       if (error instanceof AssertionRefused) throw assertionRefused(error.check, client.id);
       throw error;
     }
-    if (this.#spentBy.has(req)) return;
-    const key = sha256(`client\0${client.id}\0${verified.jti}`);
-    const keptUntil = new Date(verified.expiresAt.getTime() + CLOCK_SKEW_MS);
-    if (!(await this.used.claim(key, keptUntil, now))) throw assertionRefused('replayed', client.id);
-    this.#spentBy.add(req);
+  }
+
+  /**
+   * @throws OAuthError `client-authentication-failed` when it was used before
+   * @throws DatabaseAway when that cannot be known
+   */
+  async claim(client: Client, { jti, expiresAt }: VerifiedAssertion): Promise<void> {
+    const key = sha256(`client\0${client.id}\0${jti}`);
+    const keptUntil = new Date(expiresAt.getTime() + CLOCK_SKEW_MS);
+    if (!(await this.used.claim(key, keptUntil, this.clock.now()))) throw assertionRefused('replayed', client.id);
   }
 
   /** The issuer alone: what an assertion for another server's endpoint says must not count here (rfc7523bis). */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
+import type { VerifiedAssertion } from '#libs/jwt';
 import { OAuthError, type Form } from '#libs/oauth';
 import { Limits, type Limit } from '../platform/ephemeral/limits.js';
 import { addressKey } from '../platform/http/address-key.js';
@@ -10,14 +11,25 @@ import { ClientAssertions } from './client-assertions.js';
 import { failed, readCredentials, type AuthenticationRefusal, type ClientCredentials } from './client-credentials.js';
 import { ClientSecrets, type SecretVerdict } from './client-secrets.js';
 import { Clients } from './clients.js';
+import { KnownClients, type KnownClient } from './known-clients.js';
 
 /** W23. Right credentials are never refused by it: a neighbour at the same address cannot lock a client out. */
 const FAILED_AUTHENTICATION: Limit = { name: 'client-authentication', points: 10, windowSeconds: 60 };
 
+/**
+ * `now`: from the database. `remembered`: as it was when it was last read, for whoever verifies its version before anything follows from
+ * it (S6).
+ */
+export type Reading = 'now' | 'remembered';
+
 /** Finds out which client sends a request, and that it is that client (RFC 6749 §2.3). */
 @Injectable()
 export class ClientAuthenticator {
+  /** Requests whose assertion was claimed for them. */
+  readonly #claimed = new WeakSet<Request>();
+
   constructor(
+    private readonly known: KnownClients,
     private readonly clients: Clients,
     private readonly secrets: ClientSecrets,
     private readonly assertions: ClientAssertions,
@@ -26,34 +38,47 @@ export class ClientAuthenticator {
   ) {}
 
   /**
+   * What is remembered can only let a client through: a refusal is always one of now.
+   *
    * @param form the parameters of the request; `client_id`, `client_secret` may be among them
    * @throws OAuthError `client-authentication-failed` with the exact private reason and one public text; `too-many-requests`
    *   after ten failures in a minute; `invalid_request` when the credentials cannot be read; `try-again` when the host of a client's
    *   keys is away
    */
-  async authenticate(req: Request, form: Form): Promise<Client> {
-    let client: Client | undefined;
+  async authenticate(req: Request, form: Form, reading: Reading = 'now'): Promise<Client> {
+    let known = NOBODY;
     try {
       const credentials = readCredentials(req, form);
-      // Read for unknown clients too: a stranger must not learn from the time it takes which ids exist.
-      const [found, verdict] = await Promise.all([this.clients.find(credentials.id), this.#verdictOn(credentials)]);
-      client = found;
-      const reason = refusalOf(client, credentials, verdict);
-      if (client && !reason) {
-        if (credentials.method === 'private_key_jwt') await this.assertions.verify(req, client, credentials.assertion);
-        await this.throughput.admit(client.id);
-        return client;
+      if (reading === 'remembered') known = this.known.recall(credentials.id) ?? NOBODY;
+      let proven = await this.#prove(credentials, known).catch(undefinedIfRefused);
+      if (!proven) {
+        known = await this.known.read(credentials.id);
+        proven = await this.#prove(credentials, known);
       }
-      throw failed(reason ?? 'client_unknown', credentials.id);
+      await this.#claim(req, proven);
+      await this.throughput.admit(proven.client.id);
+      return proven.client;
     } catch (error) {
-      if (error instanceof OAuthError && error.code === 'invalid_client') await this.#count(error, client);
+      if (error instanceof OAuthError && error.code === 'invalid_client') await this.#count(error, known.row);
       throw error;
     }
   }
 
-  /** Of what can be judged without knowing the client. */
-  async #verdictOn(credentials: ClientCredentials): Promise<SecretVerdict> {
-    return 'secret' in credentials ? this.secrets.judge(credentials.id, credentials.secret) : 'right';
+  /** The secret is compared whether the client is there or not: the time it takes tells nothing. */
+  async #prove(credentials: ClientCredentials, { row, secrets }: KnownClient): Promise<Proven> {
+    const verdict = 'secret' in credentials ? this.secrets.compare(credentials.secret, secrets) : 'right';
+    const client = await this.clients.ofRow(credentials.id, row);
+    const reason = refusalOf(client, credentials, verdict);
+    if (!client || reason) throw failed(reason ?? 'client_unknown', credentials.id);
+    if (credentials.method !== 'private_key_jwt') return { client };
+    return { client, assertion: await this.assertions.verify(client, credentials.assertion) };
+  }
+
+  /** Once for a request, however often it is decided. */
+  async #claim(req: Request, { client, assertion }: Proven): Promise<void> {
+    if (!assertion || this.#claimed.has(req)) return;
+    await this.assertions.claim(client, assertion);
+    this.#claimed.add(req);
   }
 
   /** An id is the sender's choice, so that only one that exists may stand in the key. */
@@ -70,6 +95,19 @@ export class ClientAuthenticator {
       cause: refusal,
     });
   }
+}
+
+const NOBODY: KnownClient = { row: undefined, secrets: [] };
+
+/** A client, and the assertion that it proved itself with, if it was one. */
+interface Proven {
+  readonly client: Client;
+  readonly assertion?: VerifiedAssertion;
+}
+
+function undefinedIfRefused(error: unknown): undefined {
+  if (error instanceof OAuthError && error.code === 'invalid_client') return undefined;
+  throw error;
 }
 
 /** The secret is judged before the status: only who knows it learns, from the operator, that the client was suspended. */

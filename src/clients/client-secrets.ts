@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
-import { judgeSecret, type SecretVerdict } from './client-secret.js';
+import { judgeSecret, type SecretVerdict, type StoredSecret } from './client-secret.js';
 import { ClientSecretStore } from './client-secret.store.js';
 
 export type { SecretVerdict } from './client-secret.js';
@@ -15,8 +15,12 @@ export class ClientSecrets {
     private readonly config: Config,
   ) {}
 
-  /** Takes as long for a client that does not exist: a stranger must not learn which ids do. */
   async judge(clientId: string, secret: string): Promise<SecretVerdict> {
-    return judgeSecret(secret, await this.store.ofClient(clientId), this.config.clientSecretPepper, this.clock.now());
+    return this.compare(secret, await this.store.ofClient(clientId));
+  }
+
+  /** Takes as long for a client that does not exist, and has none: a stranger must not learn which ids do. */
+  compare(secret: string, stored: readonly StoredSecret[]): SecretVerdict {
+    return judgeSecret(secret, stored, this.config.clientSecretPepper, this.clock.now());
   }
 }

@@ -9,6 +9,7 @@ import { ClientSecretStore } from './client-secret.store.js';
 import { ClientSecrets } from './client-secrets.js';
 import { ClientStore } from './client.store.js';
 import { Clients } from './clients.js';
+import { KnownClients } from './known-clients.js';
 import { MetadataDocuments } from './metadata-documents.js';
 import { RegistrationMode } from './registration-mode.js';
 import { Registration } from './registration.js';
@@ -35,6 +36,7 @@ import { UsedAssertionStore } from './used-assertion.store.js';
     UsedAssertionStore,
     RemoteKeySets,
     MetadataDocuments,
+    KnownClients,
     Clients,
     ClientKeys,
     ClientSecrets,

@@ -71,18 +71,22 @@ export class Clients {
     private readonly config: Config,
   ) {}
 
+  /** The client of a request that ends in no browser. As `ofRow`, with the row of now. */
+  async find(id: string): Promise<Client | undefined> {
+    return this.ofRow(id, await this.store.find(id));
+  }
+
   /**
-   * The client of a request that ends in no browser. A URL without a row is nobody: without a consent it has neither code nor token to
+   * The client of a request that ends in no browser, from its row. A URL without a row is nobody: without a consent it has neither code nor token to
    * present, and strangers could keep every outgoing request busy. Of one with a row the document is asked, so that what it takes back is
    * taken back, and written down, so that it stays so on every replica; while its host is away the row, its last good copy, will do (W27).
    *
    * @throws OAuthError `client-authentication-failed` (the document is wrong or gone)
    */
-  async find(id: string): Promise<Client | undefined> {
-    if (!isUrlId(id)) return this.store.find(id);
+  async ofRow(id: string, row: Client | undefined): Promise<Client | undefined> {
+    if (!isUrlId(id)) return row;
     if (!this.config.cimd.enabled) return undefined;
     this.documents.requireAcceptable(id);
-    const row = await this.store.find(id);
     if (row?.status !== 'active') return row;
     try {
       return await this.#learned(row, await this.documents.recent(id));

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { challengeOf, isCodeVerifier, OAuthError, required, sameBytes, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { requireKey, type Proof } from '../dpop/dpop-verifier.js';
-import { Resources } from '../resources/resources.js';
+import type { ResourceSnapshot } from '../resources/resource.js';
 import { AuthorizationCodes, type PresentedCode } from '../tokens/authorization-codes.js';
 import type { Authorization } from '../tokens/authorization.js';
 import { Grant } from './grant.js';
@@ -14,14 +14,11 @@ import { stillGrantable } from './scope-bounds.js';
 export class AuthorizationCodeGrant extends Grant {
   readonly type = 'authorization_code';
 
-  constructor(
-    private readonly codes: AuthorizationCodes,
-    private readonly resources: Resources,
-  ) {
+  constructor(private readonly codes: AuthorizationCodes) {
     super();
   }
 
-  async authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization> {
+  async authorize(form: Form, client: Client, resources: ResourceSnapshot, proof?: Proof): Promise<Authorization> {
     const value = required(form, 'code');
     const verifier = required(form, 'code_verifier');
     const code = await this.codes.present(value, client.id, ({ codeChallenge }) => verifies(verifier, codeChallenge));
@@ -30,8 +27,7 @@ export class AuthorizationCodeGrant extends Grant {
     if (!isCodeVerifier(verifier)) throw new OAuthError('pkce-failed', 'verifier_malformed', { facts });
     if (!verifies(verifier, code.codeChallenge)) throw new OAuthError('pkce-failed', 'verifier_mismatch', { facts });
     if (code.dpopJkt !== null) requireKey(proof, code.dpopJkt, facts);
-    const snapshot = await this.resources.current();
-    const resource = grantedResource(form, snapshot, code.resourceId, client);
+    const resource = grantedResource(form, resources, code.resourceId, client);
     const consented = code.scopes.filter((scope) => code.consentScopes?.includes(scope));
     const isWithdrawn = code.consentRevoked !== null || (consented.length === 0 && code.scopes.length > 0);
     if (isWithdrawn || code.consentScopes === null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
@@ -45,7 +41,7 @@ export class AuthorizationCodeGrant extends Grant {
       client,
       person: { id: code.userId, version: code.userVersion, consentId: code.consentId },
       resource,
-      policyEpoch: snapshot.epoch,
+      policyEpoch: resources.epoch,
       scopes,
       spends: { kind: 'code', id: code.id, hash: code.hash, familyId: code.familyId },
     };

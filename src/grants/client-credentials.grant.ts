@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { grantType, OAuthError, parseScope, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
-import type { MintResource } from '../resources/resource.js';
-import { requireMint, Resources } from '../resources/resources.js';
+import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
+import { requireMint } from '../resources/resources.js';
 import type { Authorization } from '../tokens/authorization.js';
 import { Grant } from './grant.js';
 
@@ -13,25 +13,21 @@ export class ClientCredentialsGrant extends Grant {
   readonly type = grantType.clientCredentials;
   override readonly switchedBy: { setting: string; on: boolean };
 
-  constructor(
-    private readonly resources: Resources,
-    config: Config,
-  ) {
+  constructor(config: Config) {
     super();
     this.switchedBy = { setting: 'client_credentials.enabled', on: config.clientCredentials.enabled };
   }
 
-  async authorize(form: Form, client: Client): Promise<Authorization> {
+  async authorize(form: Form, client: Client, resources: ResourceSnapshot): Promise<Authorization> {
     const facts = { clientId: client.id };
     if (client.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts });
     }
     if (client.scope.length === 0) throw new OAuthError('scope-empty', 'ceiling_empty', { facts });
-    const snapshot = await this.resources.current();
     const uri = form.get('resource');
-    const resource = uri === undefined ? undefined : requireMint(snapshot, uri);
+    const resource = uri === undefined ? undefined : requireMint(resources, uri);
     const scopes = scopesOf(form.get('scope'), client, resource);
-    return { grantType: this.type, client, resource, policyEpoch: snapshot.epoch, scopes };
+    return { grantType: this.type, client, resource, policyEpoch: resources.epoch, scopes };
   }
 }
 

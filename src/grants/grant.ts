@@ -1,12 +1,13 @@
 import type { Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
+import type { ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
 
 /**
  * One grant_type. It proves that `client` may have tokens and says which, and which code or refresh token that spends. It only
  * reads: nothing is spent before everything is known. The endpoint has parsed the form and authenticated the client, and has seen
- * that it is registered for this grant.
+ * that it is registered for this grant. Client and resources may be of a moment ago: what is issued is verified to rest on those of now.
  *
  * What is issued is bound to the key of `proof` by the endpoint; a grant compares it with the key that what it is given is bound to.
  *
@@ -20,5 +21,10 @@ export abstract class Grant {
   readonly switchedBy?: { readonly setting: string; readonly on: boolean };
 
   /** @throws OAuthError with the reason why not */
-  abstract authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | RepeatedAnswer>;
+  abstract authorize(
+    form: Form,
+    client: Client,
+    resources: ResourceSnapshot,
+    proof?: Proof,
+  ): Promise<Authorization | RepeatedAnswer>;
 }

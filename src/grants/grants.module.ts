@@ -9,6 +9,7 @@ import { ConsentGate } from './consent-gate.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
+import { LeanTokenEndpoint } from './lean-token-endpoint.js';
 import { TokenController } from './token.controller.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
@@ -28,6 +29,7 @@ import { TokenEndpoint } from './token-endpoint.js';
     ...GRANTS,
     { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },
     TokenEndpoint,
+    LeanTokenEndpoint,
   ],
   exports: [Grants],
 })

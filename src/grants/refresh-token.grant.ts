@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
-import type { MintResource } from '../resources/resource.js';
-import { Resources } from '../resources/resources.js';
+import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
 import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tokens.js';
 import { Grant } from './grant.js';
@@ -15,14 +14,16 @@ import { stillGrantable, withinCeiling } from './scope-bounds.js';
 export class RefreshTokenGrant extends Grant {
   readonly type = 'refresh_token';
 
-  constructor(
-    private readonly refreshTokens: RefreshTokens,
-    private readonly resources: Resources,
-  ) {
+  constructor(private readonly refreshTokens: RefreshTokens) {
     super();
   }
 
-  async authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | RepeatedAnswer> {
+  async authorize(
+    form: Form,
+    client: Client,
+    resources: ResourceSnapshot,
+    proof?: Proof,
+  ): Promise<Authorization | RepeatedAnswer> {
     const value = required(form, 'refresh_token');
     const request = { scope: form.get('scope'), resource: form.get('resource'), jkt: proof?.jkt };
     const presented = await this.refreshTokens.present(value, client, request);
@@ -33,14 +34,13 @@ export class RefreshTokenGrant extends Grant {
     if (presented.consentRevoked !== null || presented.consentScopes === null) {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
-    const snapshot = await this.resources.current();
-    const resource = grantedResource(form, snapshot, presented.resourceId, client);
+    const resource = grantedResource(form, resources, presented.resourceId, client);
     return {
       grantType: this.type,
       client,
       person: { id: presented.userId, version: presented.userVersion, consentId: presented.consentId },
       resource,
-      policyEpoch: snapshot.epoch,
+      policyEpoch: resources.epoch,
       scopes: scopesOf(request.scope, presented, resource, client),
       spends: {
         kind: 'refresh_token',

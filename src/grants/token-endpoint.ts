@@ -1,21 +1,30 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import { OAuthError, required, type Form } from '#libs/oauth';
-import { ClientAuthenticator } from '../clients/client-authenticator.js';
+import { grantType, OAuthError, required, type Form } from '#libs/oauth';
+import { ClientAuthenticator, type Reading } from '../clients/client-authenticator.js';
 import type { Client } from '../clients/client.js';
+import { Clients } from '../clients/clients.js';
 import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
-import type { TokenAnswer } from '../tokens/authorization.js';
+import { formOf } from '../platform/http/body.js';
+import type { ResourceSnapshot } from '../resources/resource.js';
+import { Resources } from '../resources/resources.js';
+import type { RepeatedAnswer, TokenAnswer } from '../tokens/authorization.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { Grants } from './grants.js';
 
 /**
  * The phases of a token request, in order, for every grant. No grant can forget a shared check, and nothing is spent before the
  * caller is known and everything else is decided.
+ *
+ * A request is decided on what is remembered of its client and of the resources. The statement that stores the token verifies that this
+ * still holds; what stores nothing is looked up before it is told. Where it no longer holds, all is decided again on what is there now (S6).
  */
 @Injectable()
 export class TokenEndpoint {
   constructor(
     private readonly authenticator: ClientAuthenticator,
+    private readonly clients: Clients,
+    private readonly resources: Resources,
     private readonly proofs: DpopVerifier,
     private readonly grants: Grants,
     private readonly issuer: TokenIssuer,
@@ -23,31 +32,76 @@ export class TokenEndpoint {
 
   /** @throws OAuthError; with `temporarily_unavailable` nothing was consumed or issued */
   async answer(req: Request, form: Form): Promise<TokenAnswer> {
+    const type = required(form, 'grant_type');
     // Once, however often the request is decided: a proof is spent by asking.
     let proof: Promise<Proof | undefined> | undefined;
     const proofOf = ({ id }: Client): Promise<Proof | undefined> =>
       (proof ??= this.proofs.proofOf(req, '/oauth/token', { clientId: id }));
-    const answer = (await this.#attempt(req, form, proofOf)) ?? (await this.#attempt(req, form, proofOf));
-    if (!answer) throw new OAuthError('try-again', 'stale_twice');
-    return answer;
+
+    for (const reading of READINGS) {
+      const ground = await this.#ground(req, form, reading);
+      const decided = await this.#decide(type, form, ground, proofOf).catch(asRefusal);
+      if (!decided) continue;
+      if ('stored' in decided) return decided.stored;
+      if (reading === 'remembered' && (await this.#moved(ground))) continue;
+      if ('refusal' in decided) throw decided.refusal;
+      return decided.repeated;
+    }
+    throw new OAuthError('try-again', 'stale_twice');
   }
 
-  /** @returns undefined when what was decided was changed before it was stored, and must be decided again (S6) */
-  async #attempt(
-    req: Request,
+  async #ground(req: Request, form: Form, reading: Reading): Promise<Ground> {
+    const client = await this.authenticator.authenticate(req, form, reading);
+    return { client, resources: reading === 'now' ? await this.resources.current() : this.resources.lastKnown() };
+  }
+
+  /** @returns undefined when the ground moved before the token was stored */
+  async #decide(
+    type: string,
     form: Form,
+    { client, resources }: Ground,
     proofOf: (client: Client) => Promise<Proof | undefined>,
-  ): Promise<TokenAnswer | undefined> {
-    const type = required(form, 'grant_type');
-    const client = await this.authenticator.authenticate(req, form);
+  ): Promise<{ stored: TokenAnswer } | RepeatedAnswer | undefined> {
     const grant = this.grants.of(type, client);
     const proof = await proofOf(client);
     if (client.dpopBoundAccessTokens) requireProof(proof, client);
-    const decision = await grant.authorize(form, client, proof);
-    if ('repeated' in decision) return decision.repeated;
+    const decision = await grant.authorize(form, client, resources, proof);
+    if ('repeated' in decision) return decision;
     if (decision.resource?.dpopRequired) requireProof(proof, client);
-    return this.issuer.issue({ ...decision, jkt: proof?.jkt });
+    const stored = await this.issuer.issue({ ...decision, jkt: proof?.jkt });
+    return stored && { stored };
   }
+
+  /** Whether client or resources are others by now. */
+  async #moved({ client, resources }: Ground): Promise<boolean> {
+    const [row, now] = await Promise.all([this.clients.stored(client.id), this.resources.current()]);
+    return row?.version !== client.version || now.epoch !== resources.epoch;
+  }
+}
+
+const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
+  [grantType.clientCredentials, 'client_credentials.denied'],
+  [grantType.refreshToken, 'token.refresh_denied'],
+  [grantType.tokenExchange, 'token.exchange_denied'],
+]);
+
+/** Under which word a refused token request is recorded. */
+export const refusedAction = (req: Request): string =>
+  REFUSED_ACTIONS.get(formOf(req)?.get('grant_type')) ?? 'token.issue_denied';
+
+/** What moves twice while a request is decided on what is there now is not waited for. */
+const READINGS: readonly Reading[] = ['remembered', 'now', 'now'];
+
+/** What a decision rests on, besides what the request itself presents. */
+interface Ground {
+  readonly client: Client;
+  readonly resources: ResourceSnapshot;
+}
+
+/** A fault is no refusal: it passes. */
+function asRefusal(refusal: unknown): { refusal: OAuthError } {
+  if (refusal instanceof OAuthError && refusal.status < 500) return { refusal };
+  throw refusal;
 }
 
 /** W28 */

@@ -4,7 +4,7 @@ import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import { isMint, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
-import { requireMint, Resources } from '../resources/resources.js';
+import { requireMint } from '../resources/resources.js';
 import type { AccessToken, IssuanceState } from '../tokens/access-token-reader.js';
 import type { Actor, ActorChain, Authorization } from '../tokens/authorization.js';
 import { extendChain } from './actor-chain.js';
@@ -24,7 +24,6 @@ export class TokenExchangeGrant extends Grant {
 
   constructor(
     private readonly tokens: ExchangeTokens,
-    private readonly resources: Resources,
     private readonly consentGate: ConsentGate,
     private readonly config: Config,
   ) {
@@ -32,7 +31,7 @@ export class TokenExchangeGrant extends Grant {
     this.switchedBy = { setting: 'token_exchange.enabled', on: config.tokenExchange.enabled };
   }
 
-  async authorize(form: Form, acting: Client, proof: Proof | undefined): Promise<Authorization> {
+  async authorize(form: Form, acting: Client, resources: ResourceSnapshot, proof?: Proof): Promise<Authorization> {
     if (acting.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: acting.id } });
     }
@@ -41,7 +40,6 @@ export class TokenExchangeGrant extends Grant {
     if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting, proof);
 
     const subject = token.state;
-    const resources = await this.resources.current();
     const source = audienceOf(token, resources);
     requireBinding(token, acting, source, proof);
     const target = request.resource === undefined ? source : requireMint(resources, request.resource);

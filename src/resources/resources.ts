@@ -31,6 +31,11 @@ export class Resources implements OnModuleInit {
     return this.#known;
   }
 
+  /** The copy in memory, for who has its epoch verified before anything follows from it (S6). */
+  lastKnown(): ResourceSnapshot {
+    return this.#known;
+  }
+
   /** The copy in memory, for documents that are served even while the database is away. */
   async currentOrLastKnown(): Promise<ResourceSnapshot> {
     return this.current().catch(() => this.#known);

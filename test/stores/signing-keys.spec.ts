@@ -3,9 +3,9 @@ import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { SignJWT, importJWK } from 'jose';
+import { importJWK } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { generateSigningKey, importPrivate } from '#libs/jwt';
+import { generateSigningKey, importPrivate, signJwt } from '#libs/jwt';
 import { AuditModule } from '../../src/audit/audit.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
@@ -132,9 +132,7 @@ describe.each([
     const { keys } = await boot(env);
     const { jwt, kid } = await keys.sign(header, claims(60));
     const stranger = await importPrivate((await generateSigningKey('ES256')).privatePem, 'ES256');
-    const forged = await new SignJWT(claims())
-      .setProtectedHeader({ alg: 'ES256', kid, ...header })
-      .sign(stranger.privateKey);
+    const forged = await signJwt({ ...stranger, kid }, header.typ, claims());
     expect(await keys.verifyOwn(jwt, 'JWT')).toBeUndefined();
     expect(await keys.verifyOwn(forged, 'at+jwt')).toBeUndefined();
     expect(await keys.verifyOwn('nonsense', 'at+jwt')).toBeUndefined();

@@ -30,11 +30,15 @@ export function collectBody(req: Request, res: Response, next: NextFunction): vo
 
 /** The urlencoded body as a `Form`. RFC 6749 Appendix B. */
 export const FormBody = createParamDecorator((_: unknown, context: ExecutionContext): Form => {
-  const req = context.switchToHttp().getRequest<Request>();
+  return readForm(context.switchToHttp().getRequest<Request>());
+});
+
+/** @throws OAuthError `media-type-unsupported`, `body-unreadable`, `parameter-repeated`, `parameter-malformed` */
+export function readForm(req: Request): Form {
   const form = parseForm(textOf(req, 'application/x-www-form-urlencoded'));
   forms.set(req, form);
   return form;
-});
+}
 
 /** The form that was read from a request's body, for those who look at it after the endpoint did. */
 export const formOf = (req: Request): Form | undefined => forms.get(req);

@@ -14,17 +14,28 @@ import { Throughput } from './throughput.js';
 const ADMIN_BODY_LIMIT = '1mb';
 const MAX_URL_LENGTH = 16 * 1024;
 
-/** Everything that stands in front of the controllers, in the order in which a request meets it. Before `app.init()`. */
-export function configureHttp(app: NestExpressApplication, config: Config): void {
+/**
+ * Everything that stands in front of the controllers, in the order in which a request meets it. Before `app.init()`.
+ *
+ * @returns the same doors, for what is answered without a controller
+ */
+export function configureHttp(app: NestExpressApplication, config: Config): readonly RequestHandler[] {
   const { trustedProxies } = config.server;
   app.set('trust proxy', trustedProxies.length > 0 ? [...trustedProxies] : false);
   app.disable('x-powered-by').set('etag', false).set('query parser', false);
   app.enableVersioning({ type: VersioningType.CUSTOM, defaultVersion: 'public', extractor: listenerOf });
-  app.use(openRequestContext, accessLog, baselineHeaders, boundedUrl);
-  app.use(hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }));
-  app.use(cors(config.server.allowedOrigins));
-  app.use(app.get(Throughput).door);
-  app.use(byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }));
+  const doors = [
+    openRequestContext,
+    accessLog,
+    baselineHeaders,
+    boundedUrl,
+    hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }),
+    cors(config.server.allowedOrigins),
+    app.get(Throughput).door,
+    byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }),
+  ];
+  app.use(...doors);
+  return doors;
 }
 
 const baselineHeaders: RequestHandler = (_req, res, next) => {

@@ -151,7 +151,10 @@ describe('[B14 J2] private_key_jwt', () => {
       () => app.admin('PATCH', `/admin/clients/${id}`, { jwks: { keys: [next.publicJwk] } }),
     );
     expect([answer.status, answer.body.error]).toEqual([401, 'invalid_client']);
-    expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({ client_id: id, detail: { check: 'kid' } });
+    expect((await audited(app, 'client_credentials.denied'))[0]).toMatchObject({
+      client_id: id,
+      detail: { check: 'kid' },
+    });
     expect(await app.sql('select from issuances where client_id = $1', [id])).toEqual([]);
   });
 

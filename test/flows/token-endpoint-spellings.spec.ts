@@ -95,6 +95,6 @@ describe('POST /oauth/token', () => {
       { action: 'client_credentials.issued', ip: expect.stringContaining('127.0.0.1') },
     ]);
     expect([refused.status, refused.headers['cache-control']]).toEqual([401, 'no-store']);
-    expect(refused.events).toMatchObject([{ action: 'token.issue_denied', reason: 'secret_mismatch' }]);
+    expect(refused.events).toMatchObject([{ action: 'client_credentials.denied', reason: 'secret_mismatch' }]);
   });
 });

@@ -3,6 +3,7 @@ import { AccountsModule } from './accounts/accounts.module.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthorizeModule } from './authorize/authorize.module.js';
+import { BrokerModule } from './broker/broker.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -60,6 +61,7 @@ export class AppModule {
         ConsentsModule,
         TokensModule,
         AuthorizeModule,
+        BrokerModule,
         GrantsModule,
         DiscoveryModule,
         DiagnosticsModule,

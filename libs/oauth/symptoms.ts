@@ -1,4 +1,5 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
+import { brokerSymptoms } from './broker-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
@@ -11,6 +12,7 @@ export const symptoms = {
   ...tokenSymptoms,
   ...dpopSymptoms,
   ...exchangeSymptoms,
+  ...brokerSymptoms,
   ...authorizationSymptoms,
   ...requestSymptoms,
 } as const;

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
 import { ConnectionEntity } from './connection.entity.js';
@@ -19,7 +20,7 @@ import { Providers } from './providers.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-  providers: [ProviderStore, Providers, ConnectionStore, ConnectionConsentStore, CredentialVault],
-  exports: [Providers],
+  providers: [ProviderStore, Providers, ConnectionStore, ConnectionConsentStore, CredentialVault, ConnectLinks],
+  exports: [Providers, ConnectLinks],
 })
 export class BrokerModule {}

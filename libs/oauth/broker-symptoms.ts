@@ -13,28 +13,18 @@ export const brokerSymptoms = {
       ],
     },
   ),
-  'subject-without-person': symptom(
-    'invalid_grant',
-    'no person stands behind the subject token',
-    'RFC 8693 §2.2.2',
-    {
-      machine_into_broker: [
-        'Connected accounts belong to people, and the subject token is about a machine.',
-        'Exchange a token that a person allowed.',
-      ],
-    },
-  ),
-  'agent-not-attested': symptom(
-    'invalid_grant',
-    'this client acts as no resource of this server',
-    'RFC 8693 §2.2.2',
-    {
-      agent_attestation_unknown_actor: [
-        'The client is in the policy.runtime.client_ids of no Mint resource, or of several, so that it is not known which MCP server asks.',
-        'The operator adds it to that of one: POST /admin/resources/{slug}/policy/runtime/client-ids.',
-      ],
-    },
-  ),
+  'subject-without-person': symptom('invalid_grant', 'no person stands behind the subject token', 'RFC 8693 §2.2.2', {
+    machine_into_broker: [
+      'Connected accounts belong to people, and the subject token is about a machine.',
+      'Exchange a token that a person allowed.',
+    ],
+  }),
+  'agent-not-attested': symptom('invalid_grant', 'this client acts as no resource of this server', 'RFC 8693 §2.2.2', {
+    agent_attestation_unknown_actor: [
+      'The client is in the policy.runtime.client_ids of no Mint resource, or of several, so that it is not known which MCP server asks.',
+      'The operator adds it to that of one: POST /admin/resources/{slug}/policy/runtime/client-ids.',
+    ],
+  }),
   'fronting-link-missing': symptom(
     'invalid_request',
     'no fronting link leads from the resource of the subject token to this one',
@@ -46,29 +36,24 @@ export const brokerSymptoms = {
       ],
     },
   ),
-  'connect-required': symptom(
-    'consent_required',
-    'connect your {provider} account to continue',
-    'RFC 8693 §2.2.2',
-    {
-      connection_missing: [
-        'The person never connected an account.',
-        'Let the person open consent_url, then send the same request again.',
-      ],
-      connection_ended: [
-        'The person or the operator disconnected the account.',
-        'Let the person open consent_url, then send the same request again.',
-      ],
-      connection_not_consented: [
-        'An account is connected, but the person did not let this MCP server use it.',
-        'Let the person open consent_url, then send the same request again.',
-      ],
-      upstream_refused: [
-        'Upstream does not accept the credential any more: it was withdrawn there, or expired, or was lost when an answer did not arrive.',
-        'Let the person open consent_url and connect again.',
-      ],
-    },
-  ),
+  'connect-required': symptom('consent_required', 'connect your {provider} account to continue', 'RFC 8693 §2.2.2', {
+    connection_missing: [
+      'The person never connected an account.',
+      'Let the person open consent_url, then send the same request again.',
+    ],
+    connection_ended: [
+      'The person or the operator disconnected the account.',
+      'Let the person open consent_url, then send the same request again.',
+    ],
+    connection_not_consented: [
+      'An account is connected, but the person did not let this MCP server use it.',
+      'Let the person open consent_url, then send the same request again.',
+    ],
+    upstream_refused: [
+      'Upstream does not accept the credential any more: it was withdrawn there, or expired, or was lost when an answer did not arrive.',
+      'Let the person open consent_url and connect again.',
+    ],
+  }),
   'more-access-needed': symptom('consent_required', 'more access to {provider} is needed', 'RFC 8693 §2.2.2', {
     scope_not_consented: [
       'The person let this MCP server have less than is asked for.',

@@ -1,14 +1,22 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccessTokenCache } from './access-token-cache.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
+import { ConnectionGate } from './connection-gate.js';
 import { ConnectionEntity } from './connection.entity.js';
 import { ConnectionStore } from './connection.store.js';
+import { CredentialRefresh } from './credential-refresh.js';
 import { CredentialVault } from './credential-vault.js';
+import { CredentialStore } from './credential.store.js';
+import { OperatorTokens } from './operator-tokens.js';
 import { ProviderEntity } from './provider.entity.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
+import { TokenVendor } from './token-vendor.js';
+import { UpstreamTokens } from './upstream-tokens.js';
+import { VendStore } from './vend.store.js';
 
 /**
  * Broker — people's accounts at upstream providers, and the tokens agents get of them.
@@ -20,7 +28,22 @@ import { Providers } from './providers.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-  providers: [ProviderStore, Providers, ConnectionStore, ConnectionConsentStore, CredentialVault, ConnectLinks],
-  exports: [Providers, ConnectLinks],
+  providers: [
+    ProviderStore,
+    Providers,
+    ConnectionStore,
+    ConnectionConsentStore,
+    CredentialVault,
+    ConnectLinks,
+    ConnectionGate,
+    CredentialStore,
+    CredentialRefresh,
+    AccessTokenCache,
+    UpstreamTokens,
+    OperatorTokens,
+    VendStore,
+    TokenVendor,
+  ],
+  exports: [Providers, ConnectLinks, ConnectionGate, TokenVendor],
 })
 export class BrokerModule {}

@@ -4,7 +4,7 @@ import type { MintResource } from '../resources/resource.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
 import { ConnectionStore } from './connection.store.js';
-import { Connectors } from './connectors.js';
+import { Connectors } from './connectors/connectors.js';
 import { providerLabel, type Provider } from './provider.js';
 import { Providers } from './providers.js';
 import { namesCovered, type Vend, type VendRequest } from './vend.js';

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { formatScope, tokenType } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
@@ -9,6 +9,7 @@ import { decidedOn, issuanceOf } from '../tokens/token-rows.js';
 import { OperatorTokens } from './operator-tokens.js';
 import type { UpstreamAccess } from './upstream-access.js';
 import { UpstreamTokens } from './upstream-tokens.js';
+import { troubleOf } from './upstream-trouble.js';
 import { namesCovered, upstreamNames, type Vend } from './vend.js';
 import { VendStore } from './vend.store.js';
 
@@ -18,6 +19,8 @@ import { VendStore } from './vend.store.js';
  */
 @Injectable()
 export class TokenVendor {
+  readonly #log = new Logger(TokenVendor.name);
+
   constructor(
     private readonly upstream: UpstreamTokens,
     private readonly operator: OperatorTokens,
@@ -31,13 +34,24 @@ export class TokenVendor {
    * @throws OAuthError `try-again` when upstream or the vault does not give what it should; the connection stays
    */
   async vend(vend: Vend): Promise<TokenAnswer | undefined> {
-    const { provider, resource, connected } = vend;
-    const needed = upstreamNames(resource, vend.scopes);
-    const access = connected
-      ? await this.upstream.of(provider, connected.connection, needed)
-      : await this.operator.of(provider, needed);
+    const needed = upstreamNames(vend.resource, vend.scopes);
+    const access = await this.#obtain(vend, needed);
     if (!access || !needed.every((word) => access.scopes.includes(word))) return undefined;
     return this.#record({ ...vend, scopes: namesOf(vend, access) }, access);
+  }
+
+  async #obtain({ provider, connected }: Vend, needed: readonly string[]): Promise<UpstreamAccess | undefined> {
+    try {
+      return connected
+        ? await this.upstream.of(provider, connected.connection, needed)
+        : await this.operator.of(provider, needed);
+    } catch (error) {
+      const trouble = troubleOf(error);
+      if (!trouble) throw error;
+      const about = { provider: provider.slug, connection: connected?.connection.id };
+      this.#log.warn({ message: 'upstream token not vended', reason: trouble.reason, ...about, error: String(error) });
+      throw trouble;
+    }
   }
 
   async #record(vend: Vend, access: UpstreamAccess): Promise<TokenAnswer | undefined> {

@@ -73,7 +73,8 @@ export class TokenExchangeGrant extends Grant {
     const { consentId, scopes } = consentAt
       ? await this.consentGate.pass(subject, acting, consentAt, { requested: request.scopes, possible })
       : { consentId: subject.consentId ?? undefined, scopes: possible };
-    const person = subject.userId === null ? undefined : { id: subject.userId, version: subject.userVersion ?? 0, consentId };
+    const person =
+      subject.userId === null ? undefined : { id: subject.userId, version: subject.userVersion ?? 0, consentId };
     const granted = { grantType: this.type, client: acting, policyEpoch: resources.epoch, scopes, derivation };
     if (!isBroker(target)) return { ...granted, person, resource: target };
     if (!person || !source) throw new TypeError('a path into a broker resource has let through a machine');

@@ -11,7 +11,11 @@ import { CredentialRefresh } from './credential-refresh.js';
 import { CredentialVault } from './credential-vault.js';
 import { CredentialStore } from './credential.store.js';
 import { OperatorTokens } from './operator-tokens.js';
+import { Connectors } from './connectors/connectors.js';
+import { OAuthConnector } from './connectors/oauth.connector.js';
+import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
 import { TokenVendor } from './token-vendor.js';
@@ -43,7 +47,11 @@ import { VendStore } from './vend.store.js';
     OperatorTokens,
     VendStore,
     TokenVendor,
+    ProviderSecrets,
+    UpstreamCalls,
+    OAuthConnector,
+    Connectors,
   ],
-  exports: [Providers, ConnectLinks, ConnectionGate, TokenVendor],
+  exports: [Providers, Connectors, ConnectLinks, ConnectionGate, TokenVendor],
 })
 export class BrokerModule {}

@@ -29,7 +29,7 @@ export class ConnectionGate {
   /**
    * @param source stands for the MCP server
    * @param named whether the request names its scopes; otherwise as many of them as the person allowed are vended
-   * @throws OAuthError `consent_required`, with a link to the connect page (W35); `exchange-denied`, `resource-unknown`
+   * @throws OAuthError `consent_required`, with a link to the connect page (W35); `exchange-denied`; `try-again` when the resource has no provider
    */
   async pass(request: VendRequest, source: MintResource, named: boolean): Promise<Vend> {
     const { person, resource } = request;
@@ -65,8 +65,8 @@ export class ConnectionGate {
     const { brokerProviderId: id } = resource;
     const provider = id === undefined ? undefined : await this.providers.find(id);
     if (provider) return provider;
-    throw new OAuthError('resource-unknown', 'provider_missing', {
-      facts: { clientId: client.id, resource: resource.slug },
+    throw new OAuthError('try-again', 'upstream_misconfigured', {
+      facts: { clientId: client.id, resource: resource.slug, provider: id },
     });
   }
 

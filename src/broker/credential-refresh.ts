@@ -15,7 +15,7 @@ import type { UpstreamAccess } from './upstream-access.js';
 import { UpstreamAway, UpstreamMisconfigured, UpstreamRefused } from './upstream-errors.js';
 import { retryAt, retryLater } from './upstream-trouble.js';
 
-type Answer = UpstreamToken | UpstreamAway | UpstreamRefused | UpstreamMisconfigured;
+type Failure = UpstreamAway | UpstreamRefused | UpstreamMisconfigured;
 
 /** What upstream said: asked once, however often the transaction around it is run. */
 interface Asked {
@@ -24,7 +24,7 @@ interface Asked {
   readonly outcomeUnknown: boolean;
   /** Whether there is something that upstream may have replaced. */
   readonly refreshable: boolean;
-  readonly answer: Answer;
+  readonly answer: UpstreamToken | Failure;
 }
 
 interface Gained {
@@ -95,7 +95,7 @@ export class CredentialRefresh {
     const credential = await this.#open(connection);
     const refreshable = credential.refreshToken !== undefined;
     if (refreshable) await this.store.mark(connection, now);
-    const answer = await this.connectors.of(provider).vend(provider, credential, scopes).catch(asAnswer);
+    const answer = await this.connectors.of(provider).vend(provider, credential, scopes).catch(asFailure);
     return { connection, outcomeUnknown, refreshable, answer };
   }
 
@@ -113,7 +113,8 @@ export class CredentialRefresh {
     const { credential } = token;
     const sealedCredential =
       credential && (await persistently(() => this.vault.sealCredential(connection, credential)));
-    const kept = refreshable ? await this.cache.keep(provider, connection, token, told) : {};
+    // Keeping the access token is worth nothing beside keeping the credential.
+    const kept = refreshable ? await this.cache.keep(provider, connection, token, told).catch(() => ({})) : {};
     return {
       connection,
       refreshed: {
@@ -138,7 +139,7 @@ export class CredentialRefresh {
     return true;
   }
 
-  async #fail(tx: Transaction, { connection, outcomeUnknown }: Asked, error: Answer & Error): Promise<Turn> {
+  async #fail(tx: Transaction, { connection, outcomeUnknown }: Asked, error: Failure): Promise<Turn> {
     const now = this.clock.now();
     if (error instanceof UpstreamRefused) {
       const reason = outcomeUnknown ? 'refresh_outcome_lost' : 'upstream_refused';
@@ -166,7 +167,7 @@ export class CredentialRefresh {
   }
 }
 
-function asAnswer(error: unknown): Answer & Error {
+function asFailure(error: unknown): Failure {
   if (error instanceof UpstreamAway || error instanceof UpstreamRefused || error instanceof UpstreamMisconfigured)
     return error;
   throw error;

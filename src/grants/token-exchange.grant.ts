@@ -63,7 +63,7 @@ export class TokenExchangeGrant extends Grant {
       chain_kind: path.kind,
     };
     const refusal = refusalOf(path, exchange);
-    if (refusal) throw new OAuthError(...refusal, { facts });
+    if (refusal) throw new OAuthError(refusal[0], refusal[1], { facts });
 
     const derivation = deriveFrom(token, exchange, path.kind, maxChainDepth, facts);
     const declared = target?.scopes.map(({ name }) => name);

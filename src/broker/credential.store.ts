@@ -90,11 +90,9 @@ export class CredentialStore {
     now: Date,
     tx: Transaction = this.database.manager,
   ): Promise<boolean> {
-    const { scopes, sealedCredential, sealedAccessToken, accessTokenExpiresAt } = refreshed;
-    const values = [
-      ...[id, version, scopes, sealedCredential ?? null],
-      ...[sealedAccessToken ?? null, accessTokenExpiresAt ?? null, now],
-    ];
+    const { scopes, sealedCredential, sealedAccessToken = null, accessTokenExpiresAt: until = null } = refreshed;
+    const credential = sealedCredential ?? null;
+    const values = [id, version, scopes, credential, sealedAccessToken, until, now];
     const replaced: unknown[] = await tx.query(SET_REFRESHED, values);
     if (replaced.length === 1 || sealedCredential === undefined) return replaced.length === 1;
     const same = { id, version: String(version + 1), sealedCredential };

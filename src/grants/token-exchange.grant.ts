@@ -50,7 +50,12 @@ export class TokenExchangeGrant extends Grant {
     requireBinding(token, acting, source, proof);
     const target = targetOf(request, subject, resources);
     const exchange: Exchange = {
-      ...{ acting, subject, resources, source, target, allowSelfExchange },
+      acting,
+      subject,
+      resources,
+      source,
+      target,
+      allowSelfExchange,
       named: request.resource !== undefined,
       link: source && target && resources.link(source.id, target.id),
       withActorToken: request.actorToken !== undefined,

@@ -29,6 +29,8 @@ async function aProcess(port?: number): Promise<TestApp & ServerProcess> {
       AUTHPLANE_SERVER_ISSUER: issuer,
       AUTHPLANE_STORAGE_DRIVER: 'postgres',
       AUTHPLANE_STORAGE_POSTGRES_DSN: dsn,
+      // Opened ones stay open: on a busy machine opening many at once alone can take longer than a request waits.
+      AUTHPLANE_STORAGE_POSTGRES_MIN_CONNS: '25',
       AUTHPLANE_TOKEN_EXCHANGE_ENABLED: 'true',
       AUTHPLANE_RATE_LIMIT_ENABLED: 'false',
       ...Object.fromEntries(settings),
@@ -43,6 +45,7 @@ beforeAll(async () => {
   [world, database] = await Promise.all([aWorld(), freshDatabase()]);
   one = await aProcess();
   other = await aProcess();
+  await Promise.all([one, other].map(opened));
 });
 afterAll(async () => {
   await Promise.all([one.end('SIGTERM'), other.end('SIGTERM')]);
@@ -50,6 +53,14 @@ afterAll(async () => {
   await world.end();
   data.remove();
 });
+
+/** Has opened as many connections to the database as it will. */
+async function opened({ url }: TestApp): Promise<void> {
+  for (;;) {
+    const asking = Array.from({ length: 100 }, () => fetch(`${url}/oauth/authorize?client_id=nobody`));
+    if ((await Promise.all(asking)).every(({ status }) => status < 500)) return;
+  }
+}
 
 const asked = async (): Promise<number> => (await world.upstream.requests()).refresh_token;
 const askAt = ({ at, server, target }: Vending, process: TestApp) =>
@@ -105,7 +116,8 @@ describe('200 vends of one connection at once, over two processes', { timeout: 1
   });
 
   it('of many connections do not use up the connections to the database', async () => {
-    const vendings = await Promise.all(Array.from({ length: 12 }, () => aVending(one, world)));
+    const vendings: Vending[] = [];
+    while (vendings.length < 12) vendings.push(await aVending(one, world));
     let release = (): void => {};
     const until = new Promise<void>((resolve) => (release = resolve));
     world.proxy.always({ kind: 'hold', until, when: 'before' });

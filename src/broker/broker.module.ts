@@ -10,6 +10,7 @@ import { Connectors } from './connectors/connectors.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderRegistry } from './provider-registry.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
@@ -27,6 +28,7 @@ import { Providers } from './providers.js';
   providers: [
     ProviderStore,
     Providers,
+    ProviderRegistry,
     ProviderSecrets,
     UpstreamCalls,
     OAuthConnector,
@@ -36,6 +38,6 @@ import { Providers } from './providers.js';
     CredentialVault,
     ConnectLinks,
   ],
-  exports: [Providers, Connectors, ConnectLinks],
+  exports: [Providers, ProviderRegistry, Connectors, ConnectLinks],
 })
 export class BrokerModule {}

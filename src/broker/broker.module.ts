@@ -1,5 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ResourcesModule } from '../resources/resources.module.js';
+import { BrokerSeeds } from './broker-seeds.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
@@ -7,7 +9,9 @@ import { ConnectionEntity } from './connection.entity.js';
 import { ConnectionStore } from './connection.store.js';
 import { CredentialVault } from './credential-vault.js';
 import { Connectors } from './connectors/connectors.js';
+import { ApiKeyConnector } from './connectors/api-key.connector.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
+import { ServiceAccountConnector } from './connectors/service-account.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
 import { ProviderRegistry } from './provider-registry.js';
@@ -24,14 +28,17 @@ import { Providers } from './providers.js';
  * Jobs: upstream-revocation tells upstream what is over.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
+  imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity]), ResourcesModule],
   providers: [
+    BrokerSeeds,
     ProviderStore,
     Providers,
     ProviderRegistry,
     ProviderSecrets,
     UpstreamCalls,
     OAuthConnector,
+    ApiKeyConnector,
+    ServiceAccountConnector,
     Connectors,
     ConnectionStore,
     ConnectionConsentStore,

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
 import { GrantsModule } from '../grants/grants.module.js';
@@ -13,6 +14,7 @@ import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
+import { ProvidersController } from './providers.controller.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
@@ -33,7 +35,7 @@ import { UsersController } from './users.controller.js';
  * RFC 9457.
  */
 @Module({
-  imports: [AccountsModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
+  imports: [AccountsModule, BrokerModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
   controllers: [
     AuditController,
     ClientsController,
@@ -41,6 +43,7 @@ import { UsersController } from './users.controller.js';
     FrontingController,
     IssuancesController,
     KeysController,
+    ProvidersController,
     ResourcePoliciesController,
     ResourcesController,
     SettingsController,

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenCache } from './access-token-cache.js';
+import { BrokerSeeds } from './broker-seeds.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
@@ -12,9 +14,12 @@ import { CredentialVault } from './credential-vault.js';
 import { CredentialStore } from './credential.store.js';
 import { OperatorTokens } from './operator-tokens.js';
 import { Connectors } from './connectors/connectors.js';
+import { ApiKeyConnector } from './connectors/api-key.connector.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
+import { ServiceAccountConnector } from './connectors/service-account.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderRegistry } from './provider-registry.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
@@ -31,8 +36,9 @@ import { VendStore } from './vend.store.js';
  * Jobs: upstream-revocation tells upstream what is over.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
+  imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity]), ResourcesModule],
   providers: [
+    BrokerSeeds,
     ProviderStore,
     Providers,
     ConnectionStore,
@@ -47,11 +53,14 @@ import { VendStore } from './vend.store.js';
     OperatorTokens,
     VendStore,
     TokenVendor,
+    ProviderRegistry,
     ProviderSecrets,
     UpstreamCalls,
     OAuthConnector,
+    ApiKeyConnector,
+    ServiceAccountConnector,
     Connectors,
   ],
-  exports: [Providers, Connectors, ConnectLinks, ConnectionGate, TokenVendor],
+  exports: [Providers, ProviderRegistry, Connectors, ConnectLinks, ConnectionGate, TokenVendor],
 })
 export class BrokerModule {}

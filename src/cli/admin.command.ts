@@ -7,6 +7,7 @@ import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
 import { addKeyCommands } from './key.command.js';
+import { addProviderCommands } from './provider.command.js';
 import { addResourceCommands } from './resource.command.js';
 import { exitCodes, processTerminal, type Terminal } from './terminal.js';
 import { addUserCommands } from './user.command.js';
@@ -36,6 +37,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   const run = runOn(terminal);
   addClientCommands(admin, run);
   addResourceCommands(admin, run);
+  addProviderCommands(admin, run);
   addFrontingCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);

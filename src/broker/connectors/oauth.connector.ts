@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Provider } from '../provider.js';
 import { asConfigured } from '../provider-config.js';
 import { ProviderSecrets } from '../provider-secrets.js';
+import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 import { CallbackFromElsewhere, UpstreamMisconfigured, UpstreamRefused } from '../upstream-errors.js';
 import {
   Connector,
@@ -13,7 +14,7 @@ import {
   type UpstreamToken,
 } from './connector.js';
 import { readOAuthConfig, type OAuthConfig } from './oauth-config.js';
-import { readTokenAnswer } from './token-answer.js';
+import { readTokenAnswer, type TokenAnswer } from './token-answer.js';
 import type { UpstreamJson } from './upstream-answer.js';
 import { UpstreamCalls } from './upstream-calls.js';
 
@@ -36,8 +37,8 @@ export class OAuthConnector extends Connector {
     super();
   }
 
-  check(configData: string, hasInlineSecret: boolean): { secretReference?: string } {
-    return readOAuthConfig(configData, { hasInlineSecret, allowHttp: this.calls.allowHttp });
+  check(configData: string, secret: SecretAtHand): SecretPlace {
+    return readOAuthConfig(configData, secret, this.calls.allowHttp).secret;
   }
 
   traits(provider: Provider): Traits {
@@ -73,7 +74,7 @@ export class OAuthConnector extends Connector {
       redirect_uri: callback.redirectUri,
       ...(config.pkce && { code_verifier: callback.codeVerifier }),
     });
-    const { accessToken, refreshToken, expiresInSeconds, scopes = callback.scopes } = readTokenAnswer(json, config);
+    const { accessToken, refreshToken, expiresInSeconds, scopes = callback.scopes } = readToken(json, config);
     if (refreshToken === undefined && config.refreshToken === 'required')
       throw new UpstreamMisconfigured('refresh_token_missing');
     return {
@@ -102,7 +103,7 @@ export class OAuthConnector extends Connector {
       refresh_token: refreshToken,
       ...narrowed,
     });
-    const answer = readTokenAnswer(json, config);
+    const answer = readToken(json, config);
     const rotated = answer.refreshToken !== undefined && answer.refreshToken !== refreshToken;
     return {
       accessToken: answer.accessToken,
@@ -139,7 +140,7 @@ export class OAuthConnector extends Connector {
 
   /** 404 and 422: GitHub does not know the token any more. */
   async #revokeAtGitHub(provider: Provider, config: OAuthConfig, url: string, accessToken: string): Promise<void> {
-    const headers = { authorization: basic(config.clientId, await this.secrets.of(provider, config.secretReference)) };
+    const headers = { authorization: basic(config.clientId, await this.secrets.of(provider, config.secret)) };
     const answer = await this.calls.deleteWith(url, { access_token: accessToken }, headers);
     if (answer.status !== 404 && answer.status !== 422) this.calls.requireRevoked(answer);
   }
@@ -151,9 +152,9 @@ export class OAuthConnector extends Connector {
 
   /** RFC 6749 §2.3.1. */
   async #authenticated(provider: Provider, config: OAuthConfig): Promise<{ form: Form; headers: Form }> {
-    const { clientId, tokenAuthMethod, secretReference } = config;
+    const { clientId, tokenAuthMethod } = config;
     if (tokenAuthMethod === 'none') return { form: { client_id: clientId }, headers: {} };
-    const secret = await this.secrets.of(provider, secretReference);
+    const secret = await this.secrets.of(provider, config.secret);
     if (tokenAuthMethod === 'client_secret_post')
       return { form: { client_id: clientId, client_secret: secret }, headers: {} };
     return { form: {}, headers: { authorization: basic(formEncoded(clientId), formEncoded(secret)) } };
@@ -173,8 +174,8 @@ export class OAuthConnector extends Connector {
   }
 
   #config({ configData, sealedSecret }: Provider): OAuthConfig {
-    const facts = { hasInlineSecret: sealedSecret !== undefined, allowHttp: this.calls.allowHttp };
-    return asConfigured(() => readOAuthConfig(configData, facts));
+    const secret = { given: false, kept: sealedSecret !== undefined };
+    return asConfigured(() => readOAuthConfig(configData, secret, this.calls.allowHttp));
   }
 }
 
@@ -182,6 +183,10 @@ function requireIssuer({ issuer, requireIss }: OAuthConfig, received: string | u
   if (issuer === undefined || (received === undefined && !requireIss)) return;
   if (received !== issuer) throw new CallbackFromElsewhere();
 }
+
+/** Slack's type of token says whose it is, and not how it is shown. */
+const readToken = (json: UpstreamJson, { answerScopeSeparator, responseFormat }: OAuthConfig): TokenAnswer =>
+  readTokenAnswer(json, answerScopeSeparator, responseFormat);
 
 const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name)

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
 import { GrantsModule } from '../grants/grants.module.js';
@@ -7,6 +8,7 @@ import { Readiness } from '../platform/health/readiness.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuditController } from './audit.controller.js';
+import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { FrontingController } from './fronting.controller.js';
@@ -33,9 +35,10 @@ import { UsersController } from './users.controller.js';
  * RFC 9457.
  */
 @Module({
-  imports: [AccountsModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
+  imports: [AccountsModule, BrokerModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
   controllers: [
     AuditController,
+    BrokerGrantsController,
     ClientsController,
     ConsentGrantsController,
     FrontingController,

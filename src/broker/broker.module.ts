@@ -1,14 +1,35 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { AccountsModule } from '../accounts/accounts.module.js';
+import { ClientsModule } from '../clients/clients.module.js';
+import { ResourcesModule } from '../resources/resources.module.js';
+import { ConnectAsking } from './connect-asking.js';
+import { ConnectController } from './connect.controller.js';
+import { ConnectDecision } from './connect-decision.js';
+import { ConnectFlow } from './connect-flow.js';
+import { ConnectFlowStore } from './connect-flow.store.js';
 import { ConnectLinks } from './connect-links.js';
+import { ConnectPlans } from './connect-plan.js';
+import { ConnectPurposes } from './connect-purposes.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
+import { ConnectionConsents } from './connection-consents.js';
 import { ConnectionEntity } from './connection.entity.js';
 import { ConnectionStore } from './connection.store.js';
+import { ConnectionViewStore } from './connection-view.store.js';
+import { ConnectionViews } from './connection-views.js';
+import { Connections } from './connections.js';
+import { ConnectionsController } from './connections.controller.js';
 import { CredentialVault } from './credential-vault.js';
+import { Connectors } from './connectors/connectors.js';
+import { OAuthConnector } from './connectors/oauth.connector.js';
+import { UpstreamCalls } from './connectors/upstream-calls.js';
+import { OwnConnections } from './own-connections.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
+import { ReturnUrls } from './return-urls.js';
 
 /**
  * Broker — people's accounts at upstream providers, and the tokens agents get of them.
@@ -19,8 +40,37 @@ import { Providers } from './providers.js';
  * Jobs: upstream-revocation tells upstream what is over.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-  providers: [ProviderStore, Providers, ConnectionStore, ConnectionConsentStore, CredentialVault, ConnectLinks],
-  exports: [Providers, ConnectLinks],
+  imports: [
+    TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity]),
+    AccountsModule,
+    ClientsModule,
+    ResourcesModule,
+  ],
+  controllers: [ConnectController, ConnectionsController],
+  providers: [
+    ProviderStore,
+    Providers,
+    ProviderSecrets,
+    UpstreamCalls,
+    OAuthConnector,
+    Connectors,
+    ConnectionStore,
+    ConnectionViewStore,
+    ConnectionViews,
+    ConnectionConsentStore,
+    ConnectionConsents,
+    Connections,
+    OwnConnections,
+    CredentialVault,
+    ConnectLinks,
+    ConnectPlans,
+    ConnectPurposes,
+    ConnectAsking,
+    ConnectFlowStore,
+    ConnectFlow,
+    ConnectDecision,
+    ReturnUrls,
+  ],
+  exports: [Providers, Connectors, ConnectLinks, Connections, ConnectionViews, OwnConnections],
 })
 export class BrokerModule {}

@@ -59,14 +59,7 @@ export class ConnectionStore {
           and exists (select from sessions where id = $5)
           and ($6::uuid is null or exists (select from resources where id = $6 and backend_kind = 'mint'))
         for share of u, p`,
-      [
-        session.user.id,
-        session.user.version,
-        provider.id,
-        provider.updatedAt,
-        session.id,
-        sourceResourceId ?? null,
-      ],
+      [session.user.id, session.user.version, provider.id, provider.updatedAt, session.id, sourceResourceId ?? null],
     );
     return rows.length === 1;
   }
@@ -84,7 +77,12 @@ export class ConnectionStore {
   }
 
   /** A connection that is not over gets another credential. @returns its new version */
-  async renew(tx: Transaction, id: string, { account, scopes, sealedCredential }: NewAccount, now: Date): Promise<number> {
+  async renew(
+    tx: Transaction,
+    id: string,
+    { account, scopes, sealedCredential }: NewAccount,
+    now: Date,
+  ): Promise<number> {
     const [[row]] = (await tx.query(
       `update connections set account = $2, scopes = $3, sealed_credential = $4, status = 'active', status_reason = null,
           version = version + 1, updated_at = $5, sealed_access_token = null, access_token_expires_at = null, failing_since = null,

@@ -1,4 +1,4 @@
-import type { OwnConnection } from './own-connections.js';
+import type { OwnConnection } from './connection-view.js';
 
 /** A connection as its owner gets it. Member by member, so that nothing sealed can slip in. */
 export const toConnectionDocument = (connection: OwnConnection) => ({

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import type { Page } from '../platform/http/page.js';
 import { Button, Card, Day, Notice, PostForm, Unseen } from '../platform/http/page-elements.js';
-import type { OwnConnection } from './own-connections.js';
+import type { OwnConnection } from './connection-view.js';
 
 /** What was just done: fixed texts, since the word comes from the URL. */
 export const outcomes = {
@@ -50,7 +50,8 @@ export function ConnectedAccounts(props: ConnectedAccountsProps): JSX.Element {
       <div class="tight">
         <h2 id="accounts">Connected accounts</h2>
         <p class="quiet small">
-          Your accounts elsewhere. Agents work with them through the servers named here; none of them ever holds the key.
+          Your accounts elsewhere. Agents work with them through the servers named here; none of them ever holds the
+          key.
         </p>
       </div>
       {connections.length === 0 && <p>No account is connected.</p>}

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { isUuid } from '../platform/uuid7.js';
 import { ConnectionConsents } from './connection-consents.js';
-import { ConnectionViewStore, type OwnConnection } from './connection-view.store.js';
+import { ConnectionViewStore } from './connection-view.store.js';
+import type { OwnConnection } from './connection-view.js';
 import { Connections } from './connections.js';
 import { Providers } from './providers.js';
-
-export type { OwnConnection };
 
 /** What a person sees of their own connections, and may end of them. */
 @Injectable()

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAuditCommands } from './audit.command.js';
 import { addClientCommands } from './client.command.js';
+import { addConnectionCommands } from './connection.command.js';
 import { withConnectionFlags } from './connection.js';
 import { addDcrCommands } from './dcr.command.js';
 import { addFrontingCommands } from './fronting.command.js';
@@ -39,6 +40,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addFrontingCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);
+  addConnectionCommands(admin, run);
   addIssuanceCommands(admin, run);
   addAuditCommands(admin, run);
   addKeyCommands(admin, run);

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { PASSWORD_MIN_LENGTH } from '../accounts/password-hashing.js';
-import type { OwnConnection } from '../broker/own-connections.js';
+import type { OwnConnection } from '../broker/connection-view.js';
 import { ConnectedAccounts } from '../broker/connections.page.js';
 import type { ConnectedApp } from '../consents/consent.js';
 import type { Page } from '../platform/http/page.js';
@@ -61,7 +61,12 @@ export function accountPage(props: AccountPageProps): Page {
         </div>
         {outcome && <Notice kind={outcomes[outcome][0]}>{outcomes[outcome][1]}</Notice>}
         <ConnectedApps {...props} />
-        <ConnectedAccounts connections={props.connections} csrf={csrf.account} href={href} below="/account/connections" />
+        <ConnectedAccounts
+          connections={props.connections}
+          csrf={csrf.account}
+          href={href}
+          below="/account/connections"
+        />
         <Sessions {...props} />
         {props.canChangePassword && <PasswordForm {...props} />}
       </div>

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Form } from '#libs/oauth';
+import { OAuthError, type Form } from '#libs/oauth';
 import type { BrowserSession } from '../accounts/browser-sessions.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { resourceLabel } from '../resources/resource.js';
@@ -39,7 +39,9 @@ export class ConnectDecision {
 
   /** @throws OAuthError for a page */
   async arrive(provider: Provider, session: BrowserSession | undefined, query: Form): Promise<Onward> {
-    const end = await this.flow.finish(provider, session, query);
+    const end = await this.flow
+      .finish(provider, session, query)
+      .catch((error: unknown) => this.#failed(error, session));
     const { sourceResourceId, clientId, returnUrl } = end.flow;
     const source = sourceResourceId && (await this.resources.current()).byId(sourceResourceId);
     const place = { provider: providerLabel(provider), server: source ? resourceLabel(source) : undefined };
@@ -49,6 +51,15 @@ export class ConnectDecision {
     }
     if (returnUrl !== undefined) return { to: returnUrl };
     return { done: { ...place, allowed: true, missing: end.missing } };
+  }
+
+  /** What is upstream's or the operator's fault is on record, too: the person will ask about it. */
+  async #failed(error: unknown, session: BrowserSession | undefined): Promise<never> {
+    if (error instanceof OAuthError && error.status >= 500) {
+      const { reason, facts: detail } = error;
+      await this.audit.refused({ action: 'connect.denied', reason, actorId: session?.user.id, detail });
+    }
+    throw error;
   }
 
   #denied(

@@ -5,7 +5,11 @@ import { ConnectionConsentStore } from './connection-consent.store.js';
 import { ConnectionEntity } from './connection.entity.js';
 import { ConnectionStore } from './connection.store.js';
 import { CredentialVault } from './credential-vault.js';
+import { Connectors } from './connectors/connectors.js';
+import { OAuthConnector } from './connectors/oauth.connector.js';
+import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
 
@@ -19,7 +23,17 @@ import { Providers } from './providers.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-  providers: [ProviderStore, Providers, ConnectionStore, ConnectionConsentStore, CredentialVault],
-  exports: [Providers],
+  providers: [
+    ProviderStore,
+    Providers,
+    ProviderSecrets,
+    UpstreamCalls,
+    OAuthConnector,
+    Connectors,
+    ConnectionStore,
+    ConnectionConsentStore,
+    CredentialVault,
+  ],
+  exports: [Providers, Connectors],
 })
 export class BrokerModule {}

@@ -34,3 +34,12 @@ export class UpstreamMisconfigured extends Error {
     super(`upstream refuses this server: ${code}`);
   }
 }
+
+/** The callback does not come from the provider that the person was sent to (RFC 9207, mix-up). Nothing was asked of upstream. */
+export class CallbackFromElsewhere extends Error {
+  override readonly name = 'CallbackFromElsewhere';
+
+  constructor() {
+    super('the issuer of the callback is not the one of the provider');
+  }
+}

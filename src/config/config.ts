@@ -21,6 +21,7 @@ import {
   StorageSettings,
 } from './server-settings.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+import type { SecretReferences } from './secret-references.js';
 
 /**
  * Everything an operator can set: read once at boot, checked as a whole, frozen, injected.
@@ -99,6 +100,9 @@ export class Config {
     about: 'Where generated secrets, keys and the embedded database lie.',
   })
   readonly dataDir: string;
+
+  /** Secrets that rows name. Not enumerable. */
+  readonly secretReferences: SecretReferences;
 
   /** True iff the issuer's host is exactly localhost, 127.0.0.1 or [::1] (P14). */
   get isLocal(): boolean {

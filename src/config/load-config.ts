@@ -6,6 +6,7 @@ import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
 import { seedOf } from './resource-seed.js';
+import { SecretReferences } from './secret-references.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
 
 export interface ConfigSources {
@@ -36,6 +37,7 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
   const reader = new SettingsReader(env);
   const config = reader.read(Config, yamlPath === undefined ? {} : readYaml(resolve(cwd, yamlPath), reader.problems));
   complete(config, cwd);
+  Object.defineProperty(config, 'secretReferences', { value: new SecretReferences(env), enumerable: false });
   reader.validate(config);
   const problems = [...reader.problems, ...resolveMasterKeys(config.dataEncryption, env), ...bootProblems(config)];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);

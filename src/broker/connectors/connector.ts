@@ -45,6 +45,16 @@ export interface ConnectCallback {
   readonly scopes: readonly string[];
 }
 
+/** What others must know of a provider. */
+export interface Traits {
+  /** Whether an access token may be kept, sealed, until shortly before it expires. */
+  readonly cacheAccessTokens: boolean;
+  /** Whether a refresh may ask for fewer scopes; else every token has all that the connection has (W45). */
+  readonly downscope: boolean;
+  /** Where the person's browser is sent. Only when `connects`. */
+  readonly host?: string;
+}
+
 /**
  * One protocol by which upstream credentials are had. A connector knows nothing of people, rows and locks; it is given values and
  * speaks with upstream.
@@ -57,17 +67,23 @@ export abstract class Connector {
   /** Whether each person connects an account of their own; otherwise the operator's credential serves everybody. */
   abstract readonly connects: boolean;
 
+  /** The member of `config_data` that may hold a secret itself: it is taken out, and sealed apart. */
+  abstract readonly inlineSecret: string;
+
   /**
    * Checks `config_data` before it is stored.
    *
+   * @returns the variable that holds the secret, if one does
    * @throws ProviderConfigWrong naming the member and what is allowed
    */
-  abstract check(configData: string, hasInlineSecret: boolean): void;
+  abstract check(configData: string, hasInlineSecret: boolean): { readonly secretReference?: string };
+
+  abstract traits(provider: Provider): Traits;
 
   /** Where the person's browser goes to allow it. Only when `connects`. */
   abstract connectUrl(provider: Provider, request: ConnectRequest): Promise<string>;
 
-  /** Redeems upstream's code. Only when `connects`. */
+  /** Redeems upstream's code. Only when `connects`. @throws CallbackFromElsewhere too; `refresh_token_missing` as UpstreamMisconfigured */
   abstract finish(provider: Provider, callback: ConnectCallback): Promise<ConnectedAccount>;
 
   /**
@@ -75,11 +91,13 @@ export abstract class Connector {
    *
    * @param credential the person's; absent when the operator's serves everybody
    * @param scopes upstream's words
+   * @param email the person's, for an operator's credential that may speak for people
    */
   abstract vend(
     provider: Provider,
     credential: Credential | undefined,
     scopes: readonly string[],
+    email?: string,
   ): Promise<UpstreamToken>;
 
   /** Tells upstream that the credential is no longer wanted. Returns without asking where upstream has no way to be told. */

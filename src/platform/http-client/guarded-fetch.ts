@@ -13,13 +13,15 @@ export interface GuardedGet extends UrlRules {
   readonly timeoutMs: number;
   /** The `Accept` header. */
   readonly accept: string;
+  /** Names in lower case. Values may be secrets: they are never logged, nor part of an error. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface GuardedPost extends GuardedGet {
   readonly contentType: string;
   readonly body: string;
-  /** Names in lower case. Values may be secrets: they are never logged, nor part of an error. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** DELETE, where a protocol has a body there. */
+  readonly method?: 'POST' | 'DELETE';
 }
 
 export interface FetchedAnswer {
@@ -31,7 +33,7 @@ export interface FetchedAnswer {
 }
 
 interface Message {
-  readonly method?: 'POST';
+  readonly method?: 'POST' | 'DELETE';
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -53,16 +55,16 @@ export class GuardedFetch {
    * @throws FetchRefused when asking again would not help
    * @throws FetchFailed when it may
    */
-  get(url: string, options: GuardedGet): Promise<FetchedAnswer> {
-    return this.#send(url, options, {});
+  get(url: string, { headers, ...options }: GuardedGet): Promise<FetchedAnswer> {
+    return this.#send(url, options, { headers });
   }
 
   /**
    * @throws FetchRefused when asking again would not help
    * @throws FetchFailed when it may; whether the other side acted on the request is unknown then, unless `reachedNobody`
    */
-  post(url: string, { contentType, body, headers, ...options }: GuardedPost): Promise<FetchedAnswer> {
-    return this.#send(url, options, { method: 'POST', body, headers: { ...headers, 'content-type': contentType } });
+  post(url: string, { contentType, body, headers, method = 'POST', ...options }: GuardedPost): Promise<FetchedAnswer> {
+    return this.#send(url, options, { method, body, headers: { ...headers, 'content-type': contentType } });
   }
 
   async #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import type { Protocol } from '../provider.js';
+import type { Connector } from './connector.js';
+import { OAuthConnector } from './oauth.connector.js';
+
+/** The connector of each protocol. */
+@Injectable()
+export class Connectors {
+  readonly #byProtocol: ReadonlyMap<Protocol, Connector>;
+
+  constructor(oauth: OAuthConnector) {
+    this.#byProtocol = new Map([oauth].map((connector) => [connector.protocol, connector]));
+  }
+
+  of({ protocol }: { readonly protocol: Protocol }): Connector {
+    const connector = this.#byProtocol.get(protocol);
+    if (!connector) throw new Error(`no connector for protocol ${protocol}`);
+    return connector;
+  }
+}

@@ -21,6 +21,7 @@ import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpClientModule } from './platform/http-client/http-client.module.js';
 import { HttpModule } from './platform/http/http.module.js';
+import { OutboxModule } from './platform/outbox/outbox.module.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
 import { OutboxModule } from './platform/outbox/outbox.module.js';
@@ -55,6 +56,7 @@ export class AppModule {
         HttpClientModule,
         HttpModule,
         HealthModule,
+        OutboxModule,
         AuditModule,
         EncryptionModule,
         KeysModule.sealedBy(Encryption),

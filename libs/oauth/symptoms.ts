@@ -1,5 +1,6 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
+import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
@@ -12,6 +13,7 @@ export const symptoms = {
   ...dpopSymptoms,
   ...exchangeSymptoms,
   ...authorizationSymptoms,
+  ...connectSymptoms,
   ...requestSymptoms,
 } as const;
 

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ConnectLinks } from './connect-links.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
 import { ConnectionEntity } from './connection.entity.js';
@@ -23,7 +24,7 @@ import { Providers } from './providers.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-  providers: [
+providers: [
     ProviderStore,
     Providers,
     ProviderSecrets,
@@ -33,7 +34,8 @@ import { Providers } from './providers.js';
     ConnectionStore,
     ConnectionConsentStore,
     CredentialVault,
+    ConnectLinks,
   ],
-  exports: [Providers, Connectors],
+  exports: [Providers, Connectors, ConnectLinks],
 })
 export class BrokerModule {}

@@ -1,3 +1,4 @@
+import { ConnectSettings } from './connect-settings.js';
 import { isLocalIssuer } from './issuer.js';
 import { section, records, text } from './setting.js';
 import {
@@ -68,6 +69,9 @@ export class Config {
 
   @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
   readonly tokenExchange: TokenExchangeSettings;
+
+  @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
+  readonly connect: ConnectSettings;
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;

@@ -24,7 +24,7 @@ import { Providers } from './providers.js';
  */
 @Module({
   imports: [TypeOrmModule.forFeature([ProviderEntity, ConnectionEntity, ConnectionConsentEntity])],
-providers: [
+  providers: [
     ProviderStore,
     Providers,
     ProviderSecrets,

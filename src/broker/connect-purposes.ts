@@ -60,4 +60,3 @@ export class ConnectPurposes {
     return { sealed: this.links.seal(purpose), purpose };
   }
 }
-

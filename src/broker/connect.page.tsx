@@ -8,7 +8,12 @@ export interface ConnectPageProps {
   /** `host` is where the browser will be sent, out of a URI parser. */
   readonly provider: { readonly name: string; readonly host?: string };
   /** Absent: the person came by themselves. */
-  readonly asked?: { readonly server: string; readonly serverUri: string; readonly client: string; readonly agent: boolean };
+  readonly asked?: {
+    readonly server: string;
+    readonly serverUri: string;
+    readonly client: string;
+    readonly agent: boolean;
+  };
   readonly scopes: readonly OfferedScope[];
   readonly connected?: {
     /** '' when upstream does not say. */
@@ -35,7 +40,13 @@ const BOX = 'scope:';
 export function connectPage(props: ConnectPageProps): Page {
   const { provider, asked, csrf, request, action, staysHere } = props;
   const question = asked
-    ? ['Let ', <bdi key="server">{asked.server}</bdi>, ' use your ', <bdi key="provider">{provider.name}</bdi>, ' account?']
+    ? [
+        'Let ',
+        <bdi key="server">{asked.server}</bdi>,
+        ' use your ',
+        <bdi key="provider">{provider.name}</bdi>,
+        ' account?',
+      ]
     : ['Connect your ', <bdi key="provider">{provider.name}</bdi>, ' account?'];
   return {
     title: asked ? `Let ${asked.server} use ${provider.name}?` : `Connect ${provider.name}?`,

@@ -51,6 +51,10 @@ export class ConnectionStore {
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [place]);
   }
 
+  async allCurrent(tx: Transaction, userId: string): Promise<Connection[]> {
+    return (await tx.findBy(ConnectionEntity, { userId, status: Not('disconnected') })).map(toConnection);
+  }
+
   /** Whether what a person decided on still holds (S6); until the commit it stays so. */
   async holds(tx: Transaction, { session, provider, sourceResourceId }: Ground): Promise<boolean> {
     const rows: unknown[] = await tx.query(
@@ -59,14 +63,7 @@ export class ConnectionStore {
           and exists (select from sessions where id = $5)
           and ($6::uuid is null or exists (select from resources where id = $6 and backend_kind = 'mint'))
         for share of u, p`,
-      [
-        session.user.id,
-        session.user.version,
-        provider.id,
-        provider.updatedAt,
-        session.id,
-        sourceResourceId ?? null,
-      ],
+      [session.user.id, session.user.version, provider.id, provider.updatedAt, session.id, sourceResourceId ?? null],
     );
     return rows.length === 1;
   }
@@ -84,7 +81,12 @@ export class ConnectionStore {
   }
 
   /** A connection that is not over gets another credential. @returns its new version */
-  async renew(tx: Transaction, id: string, { account, scopes, sealedCredential }: NewAccount, now: Date): Promise<number> {
+  async renew(
+    tx: Transaction,
+    id: string,
+    { account, scopes, sealedCredential }: NewAccount,
+    now: Date,
+  ): Promise<number> {
     const [[row]] = (await tx.query(
       `update connections set account = $2, scopes = $3, sealed_credential = $4, status = 'active', status_reason = null,
           version = version + 1, updated_at = $5, sealed_access_token = null, access_token_expires_at = null, failing_since = null,
@@ -107,6 +109,21 @@ export class ConnectionStore {
     )) as [{ version: string }[], number];
     await tx.query('delete from refresh_attempts where connection_id = $1', [id]);
     return Number(row?.version);
+  }
+
+  /** The credential of a connection that is over is forgotten. @returns whose it was; undefined when that was done before */
+  async settleRevocation(
+    tx: Transaction,
+    id: string,
+    outcome: 'done' | 'given_up',
+    now: Date,
+  ): Promise<{ user: string; provider: string } | undefined> {
+    const [[row]] = (await tx.query(
+      `update connections set upstream_revocation = $2, sealed_credential = null, updated_at = $3
+        where id = $1 and upstream_revocation = 'pending' returning user_id as "user", provider_id as provider`,
+      [id, outcome, now],
+    )) as [{ user: string; provider: string }[], number];
+    return row;
   }
 }
 

@@ -50,7 +50,8 @@ export function ConnectedAccounts(props: ConnectedAccountsProps): JSX.Element {
       <div class="tight">
         <h2 id="accounts">Connected accounts</h2>
         <p class="quiet small">
-          Your accounts elsewhere. Agents work with them through the servers named here; none of them ever holds the key.
+          Your accounts elsewhere. Agents work with them through the servers named here; none of them ever holds the
+          key.
         </p>
       </div>
       {connections.length === 0 && <p>No account is connected.</p>}

@@ -61,7 +61,12 @@ export function accountPage(props: AccountPageProps): Page {
         </div>
         {outcome && <Notice kind={outcomes[outcome][0]}>{outcomes[outcome][1]}</Notice>}
         <ConnectedApps {...props} />
-        <ConnectedAccounts connections={props.connections} csrf={csrf.account} href={href} below="/account/connections" />
+        <ConnectedAccounts
+          connections={props.connections}
+          csrf={csrf.account}
+          href={href}
+          below="/account/connections"
+        />
         <Sessions {...props} />
         {props.canChangePassword && <PasswordForm {...props} />}
       </div>

@@ -4,8 +4,7 @@ import { OAuthErrorFilter } from './oauth-error-filter.js';
 import { PageErrorFilter } from './page-error-filter.js';
 
 /** Whether a program asks, not a person's browser: no form sends a DELETE, and no browser prefers JSON when it opens a page. */
-export const wantsJson = (req: Request): boolean =>
-  req.method === 'DELETE' || req.accepts(['html', 'json']) === 'json';
+export const wantsJson = (req: Request): boolean => req.method === 'DELETE' || req.accepts(['html', 'json']) === 'json';
 
 /** Failures where a page and a JSON document live at one address. */
 @Catch()

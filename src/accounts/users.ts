@@ -77,7 +77,7 @@ export class Users {
   }
 
   /** And in the same commit ends whatever `alsoEnd` ends. @returns false when there is no such user */
-  delete(id: string, alsoEnd: (tx: Transaction) => Promise<void>): Promise<boolean> {
+  delete(id: string, alsoEnd: (tx: Transaction) => Promise<void> = async () => {}): Promise<boolean> {
     return this.store.transaction(async (tx) => {
       if (!(await this.store.remove(tx, id))) return false;
       await alsoEnd(tx);

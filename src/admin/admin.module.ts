@@ -13,6 +13,7 @@ import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
+import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
@@ -43,6 +44,7 @@ import { UsersController } from './users.controller.js';
     ConsentGrantsController,
     FrontingController,
     IssuancesController,
+    JobsController,
     KeysController,
     ResourcePoliciesController,
     ResourcesController,

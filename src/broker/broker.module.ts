@@ -30,6 +30,7 @@ import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
 import { ReturnUrls } from './return-urls.js';
+import { UpstreamRevocationJob } from './upstream-revocation.job.js';
 
 /**
  * Broker — people's accounts at upstream providers, and the tokens agents get of them.
@@ -70,6 +71,7 @@ import { ReturnUrls } from './return-urls.js';
     ConnectFlow,
     ConnectDecision,
     ReturnUrls,
+    UpstreamRevocationJob,
   ],
   exports: [Providers, Connectors, ConnectLinks, Connections, ConnectionViews, OwnConnections],
 })

@@ -51,6 +51,10 @@ export class ConnectionStore {
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [place]);
   }
 
+  async allCurrent(tx: Transaction, userId: string): Promise<Connection[]> {
+    return (await tx.findBy(ConnectionEntity, { userId, status: Not('disconnected') })).map(toConnection);
+  }
+
   /** Whether what a person decided on still holds (S6); until the commit it stays so. */
   async holds(tx: Transaction, { session, provider, sourceResourceId }: Ground): Promise<boolean> {
     const rows: unknown[] = await tx.query(
@@ -105,6 +109,21 @@ export class ConnectionStore {
     )) as [{ version: string }[], number];
     await tx.query('delete from refresh_attempts where connection_id = $1', [id]);
     return Number(row?.version);
+  }
+
+  /** The credential of a connection that is over is forgotten. @returns whose it was; undefined when that was done before */
+  async settleRevocation(
+    tx: Transaction,
+    id: string,
+    outcome: 'done' | 'given_up',
+    now: Date,
+  ): Promise<{ user: string; provider: string } | undefined> {
+    const [[row]] = (await tx.query(
+      `update connections set upstream_revocation = $2, sealed_credential = null, updated_at = $3
+        where id = $1 and upstream_revocation = 'pending' returning user_id as "user", provider_id as provider`,
+      [id, outcome, now],
+    )) as [{ user: string; provider: string }[], number];
+    return row;
   }
 }
 

@@ -76,6 +76,11 @@ export class Connections {
     return connection !== undefined && this.#over(connection, 'revoked_by_operator');
   }
 
+  /** All connections of a person who is being deleted, in that transaction: whoever was connecting one has committed before, or will not. */
+  async endAll(tx: Transaction, userId: string): Promise<void> {
+    for (const connection of await this.store.allCurrent(tx, userId)) await this.#end(tx, connection, 'user_deleted');
+  }
+
   /** @returns whether it was stored; otherwise another connection was made meanwhile */
   async #connect({ session, provider, account, consent }: Arrival): Promise<boolean> {
     const now = this.clock.now();

@@ -16,6 +16,7 @@ import { IssuancesController } from './issuances.controller.js';
 import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
+import { ProvidersController } from './providers.controller.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
@@ -46,6 +47,7 @@ import { UsersController } from './users.controller.js';
     IssuancesController,
     JobsController,
     KeysController,
+    ProvidersController,
     ResourcePoliciesController,
     ResourcesController,
     SettingsController,

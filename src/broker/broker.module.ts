@@ -26,6 +26,7 @@ import { OAuthConnector } from './connectors/oauth.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { OwnConnections } from './own-connections.js';
 import { ProviderEntity } from './provider.entity.js';
+import { ProviderRegistry } from './provider-registry.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
@@ -51,6 +52,7 @@ import { UpstreamRevocationJob } from './upstream-revocation.job.js';
   providers: [
     ProviderStore,
     Providers,
+    ProviderRegistry,
     ProviderSecrets,
     UpstreamCalls,
     OAuthConnector,
@@ -73,6 +75,6 @@ import { UpstreamRevocationJob } from './upstream-revocation.job.js';
     ReturnUrls,
     UpstreamRevocationJob,
   ],
-  exports: [Providers, Connectors, ConnectLinks, Connections, ConnectionViews, OwnConnections],
+  exports: [Providers, ProviderRegistry, Connectors, ConnectLinks, Connections, ConnectionViews, OwnConnections],
 })
 export class BrokerModule {}

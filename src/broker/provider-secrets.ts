@@ -3,6 +3,7 @@ import { SealBroken } from '#libs/vault';
 import { SecretReferences } from '../config/secret-references.js';
 import { Encryption, EncryptionOff } from '../encryption/encryption.js';
 import type { Provider } from './provider.js';
+import type { SecretPlace } from './secret-place.js';
 import { UpstreamMisconfigured } from './upstream-errors.js';
 
 /** The secrets that this server has at providers: in the environment, or sealed in the provider's row. */
@@ -18,12 +19,9 @@ export class ProviderSecrets {
     return this.encryption.seal(Buffer.from(secret), contextOf(providerId));
   }
 
-  /**
-   * @param reference the variable that holds it; absent: it lies in the row
-   * @throws UpstreamMisconfigured when there is none
-   */
-  async of({ id, sealedSecret }: Provider, reference?: string): Promise<string> {
-    if (reference === undefined && sealedSecret !== undefined) return this.#opened(id, sealedSecret);
+  /** @throws UpstreamMisconfigured when it is not there, or does not open */
+  async of({ id, sealedSecret }: Provider, { reference, inRow }: SecretPlace): Promise<string> {
+    if (inRow && sealedSecret !== undefined) return this.#opened(id, sealedSecret);
     const secret = reference === undefined ? undefined : this.references.read(reference);
     if (secret === undefined) throw new UpstreamMisconfigured('secret_missing');
     return secret;

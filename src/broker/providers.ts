@@ -11,6 +11,10 @@ export class Providers {
     return this.store.find(id);
   }
 
+  list(): Promise<Provider[]> {
+    return this.store.all();
+  }
+
   bySlug(slug: string): Promise<Provider | undefined> {
     return this.store.bySlug(slug);
   }

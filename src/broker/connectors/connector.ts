@@ -1,4 +1,5 @@
 import type { Protocol, Provider } from '../provider.js';
+import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 
 /** What is kept sealed of an account: whatever its connector needs to get access tokens. It never leaves the vault. */
 export interface Credential {
@@ -73,10 +74,9 @@ export abstract class Connector {
   /**
    * Checks `config_data` before it is stored.
    *
-   * @returns the variable that holds the secret, if one does
    * @throws ProviderConfigWrong naming the member and what is allowed
    */
-  abstract check(configData: string, hasInlineSecret: boolean): { readonly secretReference?: string };
+  abstract check(configData: string, secret: SecretAtHand): SecretPlace;
 
   abstract traits(provider: Provider): Traits;
 

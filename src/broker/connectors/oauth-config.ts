@@ -1,4 +1,5 @@
 import { ProviderConfig, ProviderConfigWrong } from '../provider-config.js';
+import { requireSecret, type SecretAtHand, type SecretPlace } from '../secret-place.js';
 import { presetNames, presets } from '../provider-presets.js';
 
 export type TokenAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'none';
@@ -6,7 +7,7 @@ export type TokenAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'no
 /** `config_data` of an `oauth` provider, read and completed. */
 export interface OAuthConfig {
   readonly clientId: string;
-  readonly secretReference?: string;
+  readonly secret: SecretPlace;
   readonly authorizeUrl: string;
   readonly tokenUrl: string;
   readonly tokenAuthMethod: TokenAuthMethod;
@@ -49,24 +50,24 @@ const reserved = new Set([
   'request_uri',
 ]);
 const separators = [' ', ','] as const;
+const methods = ['client_secret_basic', 'client_secret_post', 'none'] as const;
+const spelling = { inline: 'client_secret', reference: 'client_secret_ref' };
 
 /** @throws ProviderConfigWrong */
-export function readOAuthConfig(
-  configData: string,
-  { hasInlineSecret, allowHttp }: { hasInlineSecret: boolean; allowHttp: boolean },
-): OAuthConfig {
+export function readOAuthConfig(configData: string, secret: SecretAtHand, allowHttp: boolean): OAuthConfig {
   const preset = new ProviderConfig(configData).oneOf('preset', presetNames) ?? 'generic';
   const read = new ProviderConfig(configData, { defaults: presets[preset], allowHttp });
   read.oneOf('preset', presetNames);
   const scopeSeparator = read.oneOf('scope_separator', separators) ?? ' ';
   const clientId = read.required('client_id');
+  const reference = read.secretReference('client_secret_ref', 'client_secret_env');
+  const tokenAuthMethod = read.oneOf('token_auth_method', methods) ?? 'client_secret_basic';
   const config: OAuthConfig = {
     clientId,
-    secretReference: read.secretReference('client_secret_ref', 'client_secret_env'),
+    secret: tokenAuthMethod === 'none' ? noSecret(reference, secret) : requireSecret(spelling, reference, secret),
     authorizeUrl: read.requiredUrl('authorize_url'),
     tokenUrl: read.requiredUrl('token_url'),
-    tokenAuthMethod:
-      read.oneOf('token_auth_method', ['client_secret_basic', 'client_secret_post', 'none']) ?? 'client_secret_basic',
+    tokenAuthMethod,
     responseFormat: read.oneOf('response_format', ['slack']),
     revocationUrl: read.url('revocation_url')?.replace(/\{client_id\}|%7Bclient_id%7D/gi, encodeURIComponent(clientId)),
     revocationFormat: read.oneOf('revocation_format', ['rfc7009', 'bearer', 'github']) ?? 'rfc7009',
@@ -85,23 +86,26 @@ export function readOAuthConfig(
     accountMember: read.text('account_member', { max: 128 }),
   };
   read.end();
-  requireConsistent(config, hasInlineSecret);
+  requireConsistent(config);
   return config;
 }
 
-function requireConsistent(config: OAuthConfig, hasInlineSecret: boolean): void {
-  const { tokenAuthMethod, secretReference, requireIss, issuer, accountUrl, accountMember } = config;
-  if (secretReference !== undefined && hasInlineSecret)
-    throw new ProviderConfigWrong('client_secret', 'and config_data.client_secret_ref exclude each other');
-  const hasSecret = secretReference !== undefined || hasInlineSecret;
-  if (tokenAuthMethod !== 'none' && !hasSecret) {
-    throw new ProviderConfigWrong('client_secret_ref', 'is required unless token_auth_method is none');
-  }
-  if (tokenAuthMethod === 'none' && hasSecret)
-    throw new ProviderConfigWrong('token_auth_method', 'must not be none when there is a secret');
-  if (tokenAuthMethod === 'none' && !config.pkce)
+function requireConsistent({
+  tokenAuthMethod,
+  pkce,
+  requireIss,
+  issuer,
+  accountUrl,
+  accountMember,
+}: OAuthConfig): void {
+  if (tokenAuthMethod === 'none' && !pkce)
     throw new ProviderConfigWrong('pkce', 'must be true when there is no secret');
   if (requireIss && issuer === undefined) throw new ProviderConfigWrong('issuer', 'is required with require_iss');
   if (accountUrl !== undefined && accountMember === undefined)
     throw new ProviderConfigWrong('account_member', 'is required with account_url');
+}
+
+function noSecret(reference: string | undefined, { given }: SecretAtHand): SecretPlace {
+  if (reference === undefined && !given) return { inRow: false };
+  throw new ProviderConfigWrong('token_auth_method', 'must not be none when there is a secret');
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Provider } from '../provider.js';
 import { asConfigured } from '../provider-config.js';
 import { ProviderSecrets } from '../provider-secrets.js';
+import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 import { CallbackFromElsewhere, UpstreamMisconfigured, UpstreamRefused } from '../upstream-errors.js';
 import {
   Connector,
@@ -36,8 +37,8 @@ export class OAuthConnector extends Connector {
     super();
   }
 
-  check(configData: string, hasInlineSecret: boolean): { secretReference?: string } {
-    return readOAuthConfig(configData, { hasInlineSecret, allowHttp: this.calls.allowHttp });
+  check(configData: string, secret: SecretAtHand): SecretPlace {
+    return readOAuthConfig(configData, secret, this.calls.allowHttp).secret;
   }
 
   traits(provider: Provider): Traits {
@@ -139,7 +140,7 @@ export class OAuthConnector extends Connector {
 
   /** 404 and 422: GitHub does not know the token any more. */
   async #revokeAtGitHub(provider: Provider, config: OAuthConfig, url: string, accessToken: string): Promise<void> {
-    const headers = { authorization: basic(config.clientId, await this.secrets.of(provider, config.secretReference)) };
+    const headers = { authorization: basic(config.clientId, await this.secrets.of(provider, config.secret)) };
     const answer = await this.calls.deleteWith(url, { access_token: accessToken }, headers);
     if (answer.status !== 404 && answer.status !== 422) this.calls.requireRevoked(answer);
   }
@@ -151,9 +152,9 @@ export class OAuthConnector extends Connector {
 
   /** RFC 6749 §2.3.1. */
   async #authenticated(provider: Provider, config: OAuthConfig): Promise<{ form: Form; headers: Form }> {
-    const { clientId, tokenAuthMethod, secretReference } = config;
+    const { clientId, tokenAuthMethod } = config;
     if (tokenAuthMethod === 'none') return { form: { client_id: clientId }, headers: {} };
-    const secret = await this.secrets.of(provider, secretReference);
+    const secret = await this.secrets.of(provider, config.secret);
     if (tokenAuthMethod === 'client_secret_post')
       return { form: { client_id: clientId, client_secret: secret }, headers: {} };
     return { form: {}, headers: { authorization: basic(formEncoded(clientId), formEncoded(secret)) } };
@@ -173,8 +174,8 @@ export class OAuthConnector extends Connector {
   }
 
   #config({ configData, sealedSecret }: Provider): OAuthConfig {
-    const facts = { hasInlineSecret: sealedSecret !== undefined, allowHttp: this.calls.allowHttp };
-    return asConfigured(() => readOAuthConfig(configData, facts));
+    const secret = { given: false, kept: sealedSecret !== undefined };
+    return asConfigured(() => readOAuthConfig(configData, secret, this.calls.allowHttp));
   }
 }
 

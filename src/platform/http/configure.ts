@@ -4,7 +4,7 @@ import { json, type RequestHandler } from 'express';
 import { OAuthError } from '#libs/oauth';
 import type { Config } from '../../config/config.js';
 import { accessLog } from './access-log.js';
-import { collectBody } from './body.js';
+import { collectBody, keepRawBody } from './body.js';
 import { cors } from './cors.js';
 import { hostCheck } from './host-check.js';
 import { listenerOf } from './listeners.js';
@@ -24,7 +24,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): void
   app.use(hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }));
   app.use(cors(config.server.allowedOrigins));
   app.use(app.get(Throughput).door);
-  app.use(byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }));
+  app.use(byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT, verify: keepRawBody }) }));
 }
 
 const baselineHeaders: RequestHandler = (_req, res, next) => {

@@ -24,7 +24,6 @@ import { HttpModule } from './platform/http/http.module.js';
 import { OutboxModule } from './platform/outbox/outbox.module.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
-import { OutboxModule } from './platform/outbox/outbox.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
@@ -56,7 +55,6 @@ export class AppModule {
         HttpClientModule,
         HttpModule,
         HealthModule,
-        OutboxModule,
         AuditModule,
         EncryptionModule,
         KeysModule.sealedBy(Encryption),

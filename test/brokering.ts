@@ -93,16 +93,14 @@ export async function aBrokerResource(
 ): Promise<ResourceFixture> {
   const slug = `repos-${randomUUID().slice(0, 8)}`;
   const uri = `https://${slug}.example`;
-  const resource = await aResource(app as TestApp, {
+  return aResource(app as TestApp, {
     slug,
     uri,
     backend_kind: 'broker',
+    broker_provider_id: provider.id,
     scopes: REPO_SCOPES,
     ...draft,
   });
-  await app.sql('update resources set broker_provider_id = $2 where id = $1', [resource.id, provider.id]);
-  await app.sql('update policy_epoch set epoch = epoch + 1');
-  return resource;
 }
 
 /** An account that a person really has upstream, and what it gave this server. */
@@ -208,22 +206,32 @@ export interface Vending {
   ask(more?: Record<string, string>): Promise<TokenResponse>;
 }
 
-export async function aVending(
-  app: TestApp,
-  world: World,
-  { config = {}, scopes = REPO_SCOPES, agentScope }: { config?: object; scopes?: object[]; agentScope?: string } = {},
-): Promise<Vending> {
+export interface VendingDraft {
+  /** Of the provider. */
+  readonly config?: object;
+  /** Of the broker resource. */
+  readonly scopes?: object[];
+  /** What upstream granted, and the person let the MCP server use, in upstream's words. */
+  readonly granted?: readonly string[];
+  /** What the agent's token holds. */
+  readonly agentScope?: string;
+  /** The MCP server as a client. */
+  readonly server?: ClientFixture;
+}
+
+export async function aVending(app: TestApp, world: World, given: VendingDraft = {}): Promise<Vending> {
+  const { config = {}, scopes = REPO_SCOPES, granted, agentScope } = given;
   const source = await aResource(app, { scopes: REPO_SCOPES });
   const [at, server, provider] = await Promise.all([
     started(app, { resource: source, scope: agentScope ?? 'repo:read repo:write' }),
-    anAgent(app),
+    given.server ?? anAgent(app),
     aProvider(app, world, config),
   ]);
   await letActAs(app, source, server);
   const target = await aBrokerResource(app, provider, { scopes });
   const place = { userId: at.user.id, provider };
-  const connection = await aConnection(app, world, place);
-  const consent = await letUse(app, place, source);
+  const connection = await aConnection(app, world, place, granted);
+  const consent = await letUse(app, place, source, granted);
   const ask = (more: Record<string, string> = {}): Promise<TokenResponse> =>
     exchange(app, server, at.token, { resource: target.uri, ...more });
   return { at, source, server, provider, target, connection, consent, ask };

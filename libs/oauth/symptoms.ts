@@ -1,4 +1,5 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
+import { brokerSymptoms } from './broker-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
 import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
@@ -12,6 +13,7 @@ export const symptoms = {
   ...tokenSymptoms,
   ...dpopSymptoms,
   ...exchangeSymptoms,
+  ...brokerSymptoms,
   ...authorizationSymptoms,
   ...connectSymptoms,
   ...requestSymptoms,

@@ -3,35 +3,43 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
+import { AccessTokenCache } from './access-token-cache.js';
 import { ConnectAsking } from './connect-asking.js';
-import { ConnectController } from './connect.controller.js';
 import { ConnectDecision } from './connect-decision.js';
 import { ConnectFlow } from './connect-flow.js';
 import { ConnectFlowStore } from './connect-flow.store.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectPlans } from './connect-plan.js';
 import { ConnectPurposes } from './connect-purposes.js';
+import { ConnectController } from './connect.controller.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
 import { ConnectionConsents } from './connection-consents.js';
-import { ConnectionEntity } from './connection.entity.js';
-import { ConnectionStore } from './connection.store.js';
+import { ConnectionGate } from './connection-gate.js';
 import { ConnectionViewStore } from './connection-view.store.js';
 import { ConnectionViews } from './connection-views.js';
-import { Connections } from './connections.js';
+import { ConnectionEntity } from './connection.entity.js';
+import { ConnectionStore } from './connection.store.js';
 import { ConnectionsController } from './connections.controller.js';
-import { CredentialVault } from './credential-vault.js';
+import { Connections } from './connections.js';
 import { Connectors } from './connectors/connectors.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
+import { CredentialRefresh } from './credential-refresh.js';
+import { CredentialVault } from './credential-vault.js';
+import { CredentialStore } from './credential.store.js';
+import { OperatorTokens } from './operator-tokens.js';
 import { OwnConnections } from './own-connections.js';
-import { ProviderEntity } from './provider.entity.js';
 import { ProviderRegistry } from './provider-registry.js';
 import { ProviderSecrets } from './provider-secrets.js';
+import { ProviderEntity } from './provider.entity.js';
 import { ProviderStore } from './provider.store.js';
 import { Providers } from './providers.js';
 import { ReturnUrls } from './return-urls.js';
+import { TokenVendor } from './token-vendor.js';
 import { UpstreamRevocationJob } from './upstream-revocation.job.js';
+import { UpstreamTokens } from './upstream-tokens.js';
+import { VendStore } from './vend.store.js';
 
 /**
  * Broker — people's accounts at upstream providers, and the tokens agents get of them.
@@ -57,6 +65,7 @@ import { UpstreamRevocationJob } from './upstream-revocation.job.js';
     UpstreamCalls,
     OAuthConnector,
     Connectors,
+    CredentialVault,
     ConnectionStore,
     ConnectionViewStore,
     ConnectionViews,
@@ -64,7 +73,6 @@ import { UpstreamRevocationJob } from './upstream-revocation.job.js';
     ConnectionConsents,
     Connections,
     OwnConnections,
-    CredentialVault,
     ConnectLinks,
     ConnectPlans,
     ConnectPurposes,
@@ -73,8 +81,26 @@ import { UpstreamRevocationJob } from './upstream-revocation.job.js';
     ConnectFlow,
     ConnectDecision,
     ReturnUrls,
+    ConnectionGate,
+    CredentialStore,
+    CredentialRefresh,
+    AccessTokenCache,
+    UpstreamTokens,
+    OperatorTokens,
+    VendStore,
+    TokenVendor,
     UpstreamRevocationJob,
   ],
-  exports: [Providers, ProviderRegistry, Connectors, ConnectLinks, Connections, ConnectionViews, OwnConnections],
+  exports: [
+    Providers,
+    ProviderRegistry,
+    Connectors,
+    ConnectLinks,
+    Connections,
+    ConnectionViews,
+    OwnConnections,
+    ConnectionGate,
+    TokenVendor,
+  ],
 })
 export class BrokerModule {}

@@ -31,6 +31,11 @@ export class ConnectionStore {
     return row ? toConnection(row) : undefined;
   }
 
+  /** Whether there was one that is disconnected by now. */
+  anyEnded(userId: string, providerId: string): Promise<boolean> {
+    return this.database.manager.existsBy(ConnectionEntity, { userId, providerId, status: 'disconnected' });
+  }
+
   /** The one that is not disconnected. */
   async current(
     userId: string,

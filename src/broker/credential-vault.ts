@@ -3,6 +3,13 @@ import { Encryption } from '../encryption/encryption.js';
 import type { Connection } from './connection.js';
 import type { Credential } from './connectors/connector.js';
 
+/** An access token that is kept, and what it is good for: kept together, so that neither can be exchanged for another's. */
+export interface KeptToken {
+  readonly accessToken: string;
+  /** Upstream's words. */
+  readonly scopes: readonly string[];
+}
+
 type Place = Pick<Connection, 'id' | 'userId' | 'providerId'>;
 
 /**
@@ -23,13 +30,14 @@ export class CredentialVault {
     return JSON.parse(opened.toString()) as Credential;
   }
 
-  sealAccessToken(place: Place, accessToken: string): Promise<string> {
-    return this.encryption.seal(Buffer.from(accessToken), contextOf('access-token', place));
+  sealAccessToken(place: Place, token: KeptToken): Promise<string> {
+    return this.encryption.seal(Buffer.from(JSON.stringify(token)), contextOf('access-token', place));
   }
 
   /** @throws SealBroken */
-  async openAccessToken(connection: Connection & { sealedAccessToken: string }): Promise<string> {
-    return (await this.encryption.open(connection.sealedAccessToken, contextOf('access-token', connection))).toString();
+  async openAccessToken(connection: Connection & { sealedAccessToken: string }): Promise<KeptToken> {
+    const opened = await this.encryption.open(connection.sealedAccessToken, contextOf('access-token', connection));
+    return JSON.parse(opened.toString()) as KeptToken;
   }
 }
 

@@ -17,6 +17,9 @@ const FAILED_AUTHENTICATION: Limit = { name: 'client-authentication', points: 10
 /** Finds out which client sends a request, and that it is that client (RFC 6749 §2.3). */
 @Injectable()
 export class ClientAuthenticator {
+  /** Requests whose assertion counted already: one that is decided again does not present it again. */
+  readonly #asserted = new WeakSet<Request>();
+
   constructor(
     private readonly clients: Clients,
     private readonly secrets: ClientSecrets,
@@ -40,7 +43,10 @@ export class ClientAuthenticator {
       client = found;
       const reason = refusalOf(client, credentials, verdict);
       if (client && !reason) {
-        if (credentials.method === 'private_key_jwt') await this.assertions.verify(client, credentials.assertion);
+        if (credentials.method === 'private_key_jwt' && !this.#asserted.has(req)) {
+          await this.assertions.verify(client, credentials.assertion);
+          this.#asserted.add(req);
+        }
         await this.throughput.admit(client.id);
         return client;
       }

@@ -1,4 +1,7 @@
 import { OAuthError, parseScope, required, tokenType, type Form } from '#libs/oauth';
+import { isMint, type BrokerResource, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
+import { requireTarget } from '../resources/resources.js';
+import type { IssuanceState } from '../tokens/access-token-reader.js';
 
 /** A token exchange as it was asked for (RFC 8693 §2.1). */
 export interface ExchangeRequest {
@@ -32,6 +35,23 @@ export function readExchange(form: Form): ExchangeRequest {
     resource,
     scopes: scopes.length > 0 ? scopes : undefined,
   };
+}
+
+/**
+ * The resource that is named, or the audience of the subject token.
+ *
+ * @throws OAuthError `invalid_target`, also when the resource of the subject token is gone: no other audience may take its place
+ */
+export function targetOf(
+  { resource: uri }: ExchangeRequest,
+  { resourceId }: IssuanceState,
+  resources: ResourceSnapshot,
+): MintResource | BrokerResource | undefined {
+  if (uri !== undefined) return requireTarget(resources, uri);
+  if (resourceId === null) return undefined;
+  const resource = resources.byId(resourceId);
+  if (isMint(resource)) return resource;
+  throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { resource: resourceId } });
 }
 
 function requireType(form: Form, parameter: string, known: readonly string[]): void {

@@ -1,4 +1,5 @@
 import type { Form } from '#libs/oauth';
+import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
@@ -20,5 +21,5 @@ export abstract class Grant {
   readonly switchedBy?: { readonly setting: string; readonly on: boolean };
 
   /** @throws OAuthError with the reason why not */
-  abstract authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | RepeatedAnswer>;
+  abstract authorize(form: Form, client: Client, proof?: Proof): Promise<Authorization | Vend | RepeatedAnswer>;
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthorizeModule } from '../authorize/authorize.module.js';
+import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { DpopModule } from '../dpop/dpop.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
@@ -20,7 +21,7 @@ import { TokenEndpoint } from './token-endpoint.js';
  * RFC 6749 §4, §6 · RFC 8693 · RFC 7636 · RFC 8707 · RFC 9449 §5.
  */
 @Module({
-  imports: [AuthorizeModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
+  imports: [AuthorizeModule, BrokerModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
   controllers: [TokenController],
   providers: [
     ExchangeTokens,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { OAuthError, required, type Form } from '#libs/oauth';
+import { TokenVendor } from '../broker/token-vendor.js';
 import { ClientAuthenticator } from '../clients/client-authenticator.js';
 import type { Client } from '../clients/client.js';
 import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
@@ -19,6 +20,7 @@ export class TokenEndpoint {
     private readonly proofs: DpopVerifier,
     private readonly grants: Grants,
     private readonly issuer: TokenIssuer,
+    private readonly vendor: TokenVendor,
   ) {}
 
   /** @throws OAuthError; with `temporarily_unavailable` nothing was consumed or issued */
@@ -46,6 +48,7 @@ export class TokenEndpoint {
     const decision = await grant.authorize(form, client, proof);
     if ('repeated' in decision) return decision.repeated;
     if (decision.resource?.dpopRequired) requireProof(proof, client);
+    if ('provider' in decision) return this.vendor.vend(decision);
     return this.issuer.issue({ ...decision, jkt: proof?.jkt });
   }
 }

@@ -145,7 +145,7 @@ describe('[U2 U3] a callback', () => {
       () => Promise.all([browser.get(callback), browser.get(callback)]),
       () => untilWaiting(app, 2),
     );
-    expect(both.map(({ status }) => status).sort()).toEqual([200, 400]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 400]);
     const lost = both.find(({ status }) => status === 400)!;
     expect(await recorded(app, lost.response)).toMatchObject([{ reason: 'state_spent' }]);
     expect(await connectionsOf(at)).toMatchObject([{ version: 1 }]);

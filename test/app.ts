@@ -63,7 +63,7 @@ export interface AdminAnswer {
 }
 
 const ADMIN_KEY = 'test-admin-key-0123456789abcdef';
-const SESSION_SECRET = 'test-session-secret-0123456789abcdef0123456789';
+export const SESSION_SECRET = 'test-session-secret-0123456789abcdef0123456789';
 
 /** Boots the real application with real listeners on a database of its own. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {

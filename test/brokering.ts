@@ -77,10 +77,10 @@ export async function aProvider(
   };
   await app.sql(
     `insert into broker_providers (id, slug, display_name, protocol, config_data, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, now(), now())`,
-    [row.id, slug, row.display_name, row.protocol, JSON.stringify(row.config_data)],
+     values ($1, $2, $3, $4, $5, $6, $6)`,
+    [row.id, row.slug, row.display_name, row.protocol, JSON.stringify(row.config_data), app.clock.now()],
   );
-  return { id: row.id, slug };
+  return { id: row.id, slug: row.slug };
 }
 
 const REPO_SCOPES = [{ name: 'repo:read' }, { name: 'repo:write' }];
@@ -93,16 +93,14 @@ export async function aBrokerResource(
 ): Promise<ResourceFixture> {
   const slug = `repos-${randomUUID().slice(0, 8)}`;
   const uri = `https://${slug}.example`;
-  const resource = await aResource(app as TestApp, {
+  return aResource(app as TestApp, {
     slug,
     uri,
     backend_kind: 'broker',
+    broker_provider_id: provider.id,
     scopes: REPO_SCOPES,
     ...draft,
   });
-  await app.sql('update resources set broker_provider_id = $2 where id = $1', [resource.id, provider.id]);
-  await app.sql('update policy_epoch set epoch = epoch + 1');
-  return resource;
 }
 
 /** An account that a person really has upstream, and what it gave this server. */

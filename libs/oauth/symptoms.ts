@@ -1,6 +1,7 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
 import { brokerSymptoms } from './broker-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
+import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
@@ -14,6 +15,7 @@ export const symptoms = {
   ...exchangeSymptoms,
   ...brokerSymptoms,
   ...authorizationSymptoms,
+  ...connectSymptoms,
   ...requestSymptoms,
 } as const;
 

@@ -8,10 +8,12 @@ import { Readiness } from '../platform/health/readiness.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuditController } from './audit.controller.js';
+import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
+import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
 import { ProvidersController } from './providers.controller.js';
@@ -38,10 +40,12 @@ import { UsersController } from './users.controller.js';
   imports: [AccountsModule, BrokerModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
   controllers: [
     AuditController,
+    BrokerGrantsController,
     ClientsController,
     ConsentGrantsController,
     FrontingController,
     IssuancesController,
+    JobsController,
     KeysController,
     ProvidersController,
     ResourcePoliciesController,

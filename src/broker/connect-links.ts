@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { deriveKey, open, seal, SealBroken } from '#libs/vault';
+import { CONNECT_MARK } from '../accounts/sign-in-goal.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 
@@ -16,24 +17,28 @@ export interface ConnectQuestion {
   readonly providerSlug: string;
   /** Names of the target's scopes. */
   readonly scopes: readonly string[];
+  readonly returnUrl?: string;
 }
 
-/** What somebody came for who opened the connect page by themselves: an account is connected, and nobody is given anything of it. */
+/** What somebody wants who opened the connect page by themselves: an account is connected, and nobody is given anything of it. */
 export interface ConnectErrand {
   readonly targetResourceId: string;
   readonly providerSlug: string;
   readonly returnUrl?: string;
 }
 
-export type ConnectRequest = ConnectQuestion | ConnectErrand;
+export type ConnectPurpose = ConnectQuestion | ConnectErrand;
 
-export const isQuestion = (request: ConnectRequest): request is ConnectQuestion => 'userId' in request;
+export const isQuestion = (purpose: ConnectPurpose): purpose is ConnectQuestion => 'userId' in purpose;
+
+interface Sealed {
+  readonly purpose: ConnectPurpose;
+  /** Milliseconds. */
+  readonly expiresAt: number;
+}
 
 const LIFETIME_SECONDS = 15 * 60;
 const CONTEXT = 'connect-link';
-
-/** What a request of the connect page begins with: by it the sign-in page knows where to go on. */
-export const CONNECT_MARK = 'connect.';
 
 /**
  * Links to the connect page (W35). What is asked is sealed into the link and nothing is stored; the link signs nobody in, and a
@@ -57,22 +62,30 @@ export class ConnectLinks {
     return { url: `${this.#base}/connect/${question.providerSlug}?${search}`, expiresInSeconds: LIFETIME_SECONDS };
   }
 
-  seal(request: ConnectRequest): string {
-    const expiresAt = this.clock.now().getTime() + LIFETIME_SECONDS * 1000;
-    return `${CONNECT_MARK}${seal(this.#key, JSON.stringify({ request, expiresAt }), CONTEXT)}`;
+  seal(purpose: ConnectPurpose): string {
+    return this.#seal({ purpose, expiresAt: this.clock.now().getTime() + LIFETIME_SECONDS * 1000 });
+  }
+
+  /** Seals a purpose in place of the one it was made of, which does not make it live longer. */
+  sealAgain(former: string, purpose: ConnectPurpose): string {
+    return this.#seal({ purpose, expiresAt: this.#unseal(former).expiresAt });
   }
 
   /** @throws OAuthError `request-expired` for a page: changed, never ours, or too late */
-  open(sealed: string): ConnectRequest {
-    const { request, expiresAt } = this.#unseal(sealed);
+  open(sealed: string): ConnectPurpose {
+    const { purpose, expiresAt } = this.#unseal(sealed);
     if (expiresAt <= this.clock.now().getTime()) throw new OAuthError('request-expired', 'request_expired');
-    return request;
+    return purpose;
   }
 
-  #unseal(sealed: string): { request: ConnectRequest; expiresAt: number } {
+  #seal(content: Sealed): string {
+    return `${CONNECT_MARK}${seal(this.#key, JSON.stringify(content), CONTEXT)}`;
+  }
+
+  #unseal(sealed: string): Sealed {
     try {
       const value = sealed.startsWith(CONNECT_MARK) ? sealed.slice(CONNECT_MARK.length) : '';
-      return JSON.parse(open(this.#key, value, CONTEXT).toString()) as { request: ConnectRequest; expiresAt: number };
+      return JSON.parse(open(this.#key, value, CONTEXT).toString()) as Sealed;
     } catch (error) {
       if (error instanceof SealBroken) throw new OAuthError('request-expired', 'connect_link_changed');
       throw error;

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { addAuditCommands } from './audit.command.js';
 import { addClientCommands } from './client.command.js';
+import { addConnectionCommands } from './connection.command.js';
 import { withConnectionFlags } from './connection.js';
 import { addDcrCommands } from './dcr.command.js';
 import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
+import { addJobCommands } from './job.command.js';
 import { addKeyCommands } from './key.command.js';
 import { addProviderCommands } from './provider.command.js';
 import { addResourceCommands } from './resource.command.js';
@@ -41,8 +43,10 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addFrontingCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);
+  addConnectionCommands(admin, run);
   addIssuanceCommands(admin, run);
   addAuditCommands(admin, run);
+  addJobCommands(admin, run);
   addKeyCommands(admin, run);
   addDcrCommands(admin, run);
   return admin;

@@ -3,6 +3,7 @@ import { AccountsModule } from './accounts/accounts.module.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthorizeModule } from './authorize/authorize.module.js';
+import { BrokerModule } from './broker/broker.module.js';
 import { ClientsModule } from './clients/clients.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -20,8 +21,10 @@ import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
 import { HttpClientModule } from './platform/http-client/http-client.module.js';
 import { HttpModule } from './platform/http/http.module.js';
+import { OutboxModule } from './platform/outbox/outbox.module.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
+import { QueueModule } from './platform/queue/queue.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -47,6 +50,8 @@ export class AppModule {
         ClockModule.of(clock),
         PostgresModule.of(connection, config.storage.postgres),
         EphemeralModule,
+        QueueModule.of(connection),
+        OutboxModule,
         HttpClientModule,
         HttpModule,
         HealthModule,
@@ -60,6 +65,7 @@ export class AppModule {
         ConsentsModule,
         TokensModule,
         AuthorizeModule,
+        BrokerModule,
         GrantsModule,
         DiscoveryModule,
         DiagnosticsModule,

@@ -45,6 +45,7 @@ const EXPIRED = {
   replays: 'expires_at < $1',
   used_assertions: 'expires_at < $1',
   revocations: 'expires_at < $1',
+  connect_flows: 'expires_at < $1',
 } as const;
 
 /**

@@ -121,6 +121,10 @@ export const authorizationSymptoms = {
       'The page stayed open for more than 10 minutes, or the link was changed.',
       'Go back to the application and start again.',
     ],
+    connect_link_changed: [
+      'The link to the connect page was changed, cut, or not made by this server.',
+      'Open the whole link, as the application shows it.',
+    ],
   }),
   'flow-of-another-browser': symptom('access_denied', 'this sign-in was started in another browser', 'RFC 9700 §4.7', {
     flow_cookie_mismatch: [

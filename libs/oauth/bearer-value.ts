@@ -2,8 +2,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { fromBase64Url } from './base64url.js';
 import { bytesOfUuid, uuidOfBytes } from './uuid-bytes.js';
 
-/** What a secret handed out is for: authorization code, session, client secret, registration token, admin key. */
-export type BearerKind = 'ac' | 'se' | 'cs' | 'rg' | 'ak';
+/** What a secret handed out is for: authorization code, session, client secret, registration token, admin key, state of a connect flow. */
+export type BearerKind = 'ac' | 'se' | 'cs' | 'rg' | 'ak' | 'cf';
 
 const idBytes = 16;
 const randomPart = 32;

@@ -1,6 +1,7 @@
 export * from './base64url.js';
 export * from './bearer-value.js';
 export * from './errors.js';
+export * from './json-member.js';
 export * from './parameters.js';
 export * from './pkce.js';
 export * from './redirect-uri.js';

@@ -94,6 +94,18 @@ export const requestSymptoms = {
       "The host of the client's jwks_uri does not answer.",
       'Nothing was consumed or issued; try again after Retry-After.',
     ],
+    upstream_unavailable: [
+      'The upstream provider does not answer, or asks to be left alone for a while.',
+      'The connection stays; try again after Retry-After.',
+    ],
+    upstream_misconfigured: [
+      'The upstream provider refuses this server: its client, its secret, or the scopes it asks for.',
+      'The operator corrects the provider; the log tells what upstream said. The connection stays.',
+    ],
+    vault_unreadable: [
+      'A stored credential does not open: it was changed, or sealed under a key that this server does not have.',
+      'The operator restores data_encryption.key or old_key, or the row; the log names the connection.',
+    ],
     stale_twice: [
       'Policies changed twice while this request was decided.',
       'Nothing was consumed or issued; try again.',

@@ -1,5 +1,7 @@
 import { authorizationSymptoms } from './authorization-symptoms.js';
+import { brokerSymptoms } from './broker-symptoms.js';
 import { clientSymptoms } from './client-symptoms.js';
+import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
@@ -11,7 +13,9 @@ export const symptoms = {
   ...tokenSymptoms,
   ...dpopSymptoms,
   ...exchangeSymptoms,
+  ...brokerSymptoms,
   ...authorizationSymptoms,
+  ...connectSymptoms,
   ...requestSymptoms,
 } as const;
 

@@ -33,14 +33,21 @@ export class Csrf {
    * @throws OAuthError `flow-of-another-browser`
    */
   require(req: Request, given: string | undefined, binding: string, context: string): void {
-    if (!this.#isOurs(req)) {
-      throw new OAuthError('flow-of-another-browser', 'cross_site_post', {
-        facts: { origin: req.headers.origin, secFetchSite: req.headers['sec-fetch-site'] },
-      });
-    }
+    this.requireOwnOrigin(req);
     if (!sameBytes(Buffer.from(given ?? '', 'base64url'), this.#mac(binding, context))) {
       throw new OAuthError('flow-of-another-browser', 'csrf_mismatch');
     }
+  }
+
+  /**
+   * Enough where no form of another site can make the request: a DELETE, which browsers send to us from our own pages only.
+   *
+   * @throws OAuthError `flow-of-another-browser`
+   */
+  requireOwnOrigin(req: Request): void {
+    if (this.#isOurs(req)) return;
+    const facts = { origin: req.headers.origin, secFetchSite: req.headers['sec-fetch-site'] };
+    throw new OAuthError('flow-of-another-browser', 'cross_site_post', { facts });
   }
 
   /**

@@ -8,6 +8,7 @@ import { BrowserSessions } from './browser-sessions.js';
 import { Csrf } from './csrf.js';
 import { FlowCookie } from './flow-cookie.js';
 import { loginPage, type LoginPageProps } from './login.page.js';
+import { goalOf } from './sign-in-goal.js';
 import { SignIn } from './sign-in.js';
 
 const contextOf = (request: string | undefined): string => `login ${request ?? ''}`;
@@ -15,8 +16,8 @@ const contextOf = (request: string | undefined): string => `login ${request ?? '
 /**
  * GET, POST /login.
  *
- * `request` is the sealed authorization request, or the question of a consent link: carried through unread, bounded by the form's own limits. There is no
- * parameter that says where to go afterwards: it is our own consent page, or the account.
+ * `request` is the sealed authorization request, or the question of a consent or connect link: carried through unread, bounded by the
+ * form's own limits. There is no parameter that says where to go afterwards: it is a page of ours (`sign-in-goal.ts`).
  */
 @PageController('login')
 export class LoginController {
@@ -44,9 +45,7 @@ export class LoginController {
     const email = form.get('email') ?? '';
     const outcome = await this.signIn.enter(req, res, email, form.get('password') ?? '');
     if (outcome.kind === 'entered') {
-      return request === undefined
-        ? this.pages.seeOther(res, '/account')
-        : this.pages.seeOther(res, '/consent', { request });
+      return this.pages.seeOther(res, goalOf(request), { request });
     }
     if (outcome.kind === 'refused') return this.#send(res, flow, { request, email, problem: 'refused' }, 422);
     const { retryAfterSeconds } = outcome;

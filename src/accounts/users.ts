@@ -76,9 +76,11 @@ export class Users {
     return this.#setStatus(id, 'active');
   }
 
-  delete(id: string): Promise<boolean> {
+  /** And in the same commit ends whatever `alsoEnd` ends. @returns false when there is no such user */
+  delete(id: string, alsoEnd: (tx: Transaction) => Promise<void> = async () => {}): Promise<boolean> {
     return this.store.transaction(async (tx) => {
       if (!(await this.store.remove(tx, id))) return false;
+      await alsoEnd(tx);
       await this.#record(tx, 'user.deleted', id);
       return true;
     });

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccountsModule } from '../accounts/accounts.module.js';
+import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
 import { GrantsModule } from '../grants/grants.module.js';
@@ -7,12 +8,15 @@ import { Readiness } from '../platform/health/readiness.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { AuditController } from './audit.controller.js';
+import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
+import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
+import { ProvidersController } from './providers.controller.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
@@ -33,14 +37,17 @@ import { UsersController } from './users.controller.js';
  * RFC 9457.
  */
 @Module({
-  imports: [AccountsModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
+  imports: [AccountsModule, BrokerModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
   controllers: [
     AuditController,
+    BrokerGrantsController,
     ClientsController,
     ConsentGrantsController,
     FrontingController,
     IssuancesController,
+    JobsController,
     KeysController,
+    ProvidersController,
     ResourcePoliciesController,
     ResourcesController,
     SettingsController,

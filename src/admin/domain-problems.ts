@@ -3,6 +3,14 @@ import { catchError, type Observable } from 'rxjs';
 import { OAuthError } from '#libs/oauth';
 import { PasswordUnfit } from '../accounts/password-hashing.js';
 import { EmailTaken } from '../accounts/users.js';
+import { ProviderConfigWrong } from '../broker/provider-config.js';
+import {
+  DataEncryptionRequired,
+  ProviderInUse,
+  ProviderInvalid,
+  ProviderNotFound,
+  ProviderTaken,
+} from '../broker/provider-registry.js';
 import {
   ClientDescribedByDocument,
   ClientExists,
@@ -28,6 +36,12 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [FrontingInvalid, (message) => invalidRequest(message)],
   [FrontingExists, (message) => conflict('fronting_link_exists', message)],
   [FrontingCircle, (message) => conflict('fronting_circle', message)],
+  [ProviderNotFound, () => notFound('broker_provider')],
+  [ProviderInvalid, (message) => invalidRequest(message)],
+  [ProviderConfigWrong, (message) => invalidRequest(message)],
+  [ProviderTaken, (message) => conflict('broker_provider_exists', message)],
+  [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
+  [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

@@ -42,9 +42,10 @@ export const toIssuanceView = (issuance: Issuance) => ({
   resource_id: issuance.resourceId,
   scopes: issuance.scopes,
   grant_type: issuance.grantType,
-  backend_kind: 'mint',
-  revocable: true,
-  kid: issuance.kid,
+  // An upstream's token has no key of ours, and is not ours to take back.
+  backend_kind: issuance.kid === null ? 'broker' : 'mint',
+  revocable: issuance.kid !== null,
+  kid: issuance.kid ?? undefined,
   issued_at: issuance.issuedAt.toISOString(),
   expires_at: issuance.expiresAt.toISOString(),
   revoked_at: issuance.revokedAt?.toISOString(),
@@ -55,4 +56,5 @@ export const toIssuanceView = (issuance: Issuance) => ({
   consent_id: issuance.consentId ?? undefined,
   consent_client_id: issuance.consentClientId ?? undefined,
   parent_jti: issuance.parentJti ?? undefined,
+  connection_id: issuance.connectionId ?? undefined,
 });

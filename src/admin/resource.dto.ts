@@ -6,6 +6,7 @@ import {
   IsIn,
   IsInstance,
   IsObject,
+  IsUUID,
   MinLength,
   ValidateNested,
 } from 'class-validator';
@@ -112,6 +113,15 @@ export class CreateResource extends ResourceSettings {
   @IsIn(['mint', 'broker'])
   backend_kind: 'mint' | 'broker';
 
+  /** Of a broker resource; or its slug. */
+  @MayBeAbsent()
+  @IsUUID()
+  broker_provider_id?: string;
+
+  @MayBeAbsent()
+  @IsText(63)
+  broker_provider_slug?: string;
+
   /** Seconds. */
   @MayBeAbsent()
   @IsSeconds(24 * 60 * 60)
@@ -133,6 +143,15 @@ export class UpdateResource extends ResourceSettings {
   @IsIn(['mint', 'broker'])
   backend_kind?: 'mint' | 'broker';
 
+  /** null takes it away, for a resource that becomes one of kind mint. */
+  @MayBeNull()
+  @IsUUID()
+  broker_provider_id?: string | null;
+
+  @MayBeAbsent()
+  @IsText(63)
+  broker_provider_slug?: string;
+
   /** Seconds; null: the server's default. */
   @MayBeNull()
   @IsSeconds(24 * 60 * 60)
@@ -147,6 +166,11 @@ export class ListResources extends UuidPageQuery {
   @MayBeAbsent()
   @IsIn(['mint', 'broker'])
   backend_kind?: 'mint' | 'broker';
+
+  /** Id or slug of the provider that they lead to. */
+  @MayBeAbsent()
+  @IsText(63)
+  broker_provider?: string;
 }
 
 export class DeleteResource {
@@ -169,7 +193,9 @@ export class PolicyReturnUrl {
   url: string;
 }
 
-export const toDraft = (dto: CreateResource): ResourceDraft => ({
+/** @param brokerProviderId as `requestedProvider` found it */
+export const toDraft = (dto: CreateResource, brokerProviderId?: string): ResourceDraft => ({
+  brokerProviderId,
   slug: dto.slug,
   uri: dto.uri,
   backendKind: dto.backend_kind,
@@ -180,7 +206,8 @@ export const toDraft = (dto: CreateResource): ResourceDraft => ({
   accessTokenTtlSeconds: dto.access_token_ttl,
 });
 
-export const toChange = (dto: UpdateResource): ResourceChange => ({
+export const toChange = (dto: UpdateResource, brokerProviderId?: string | null): ResourceChange => ({
+  brokerProviderId,
   dpopRequired: dto.dpop_required,
   slug: dto.slug,
   uri: dto.uri === '' ? null : dto.uri,

@@ -1,5 +1,6 @@
 import { Get, HttpCode, Post } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
+import { ConnectionViews } from '../broker/connection-views.js';
 import { version } from '../config/version.js';
 import { Clock } from '../platform/clock/clock.js';
 import { OperatorController } from './operator-controller.js';
@@ -11,6 +12,7 @@ import { SystemReport } from './system-report.js';
 export class SystemController {
   constructor(
     private readonly stats: StatsStore,
+    private readonly connections: ConnectionViews,
     private readonly report: SystemReport,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
@@ -26,8 +28,9 @@ export class SystemController {
 
   @Get('stats')
   async counts(): Promise<object> {
-    const { clients, users, activeTokens, revokedTokens } = await this.stats.count(this.clock.now());
-    return { clients, users, active_tokens_24h: activeTokens, revoked_tokens: revokedTokens, connections: 0 };
+    const [counted, connections] = await Promise.all([this.stats.count(this.clock.now()), this.connections.count()]);
+    const { clients, users, activeTokens, revokedTokens } = counted;
+    return { clients, users, active_tokens_24h: activeTokens, revoked_tokens: revokedTokens, connections };
   }
 
   @Get('system/status')

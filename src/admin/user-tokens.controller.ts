@@ -1,7 +1,9 @@
 import { Delete, Get } from '@nestjs/common';
 import { Users } from '../accounts/users.js';
+import { ConnectionViews } from '../broker/connection-views.js';
 import { Consents } from '../consents/consents.js';
 import { Issuances } from '../tokens/issuances.js';
+import { toConnectionView } from './connection.dto.js';
 import { toConsentView } from './consent.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { UserId } from './path-id.js';
@@ -16,6 +18,7 @@ export class UserTokensController {
     private readonly users: Users,
     private readonly issuances: Issuances,
     private readonly consents: Consents,
+    private readonly connections: ConnectionViews,
   ) {}
 
   @Get('tokens')
@@ -35,7 +38,11 @@ export class UserTokensController {
   @Get('grants')
   async grants(@UserId() id: string): Promise<object> {
     await this.#requireUser(id);
-    return { consent_grants: (await this.consents.historyOfUser(id)).map(toConsentView), broker_grants: [] };
+    const [consents, connections] = await Promise.all([
+      this.consents.historyOfUser(id),
+      this.connections.historyOfUser(id),
+    ]);
+    return { consent_grants: consents.map(toConsentView), broker_grants: connections.map(toConnectionView) };
   }
 
   async #requireUser(id: string): Promise<void> {

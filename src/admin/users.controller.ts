@@ -1,5 +1,6 @@
 import { Body, Delete, Get, HttpCode, Patch, Post, Put } from '@nestjs/common';
 import { Users } from '../accounts/users.js';
+import { Connections } from '../broker/connections.js';
 import { LiveTokens } from './live-tokens.js';
 import { DeleteQuery, pageOf, readPage, UuidPageQuery } from './list.dto.js';
 import { OperatorController } from './operator-controller.js';
@@ -13,6 +14,7 @@ export class UsersController {
   constructor(
     private readonly users: Users,
     private readonly liveTokens: LiveTokens,
+    private readonly connections: Connections,
   ) {}
 
   @Get()
@@ -44,7 +46,7 @@ export class UsersController {
   async delete(@UserId() id: string, @QueryParameters() { force }: DeleteQuery): Promise<void> {
     await found(this.users.find(id));
     if (force !== 'true') await this.liveTokens.refuseWhileAny('user', { userId: id });
-    if (!(await this.users.delete(id))) throw notFound('user');
+    if (!(await this.users.delete(id, (tx) => this.connections.endAll(tx, id)))) throw notFound('user');
   }
 
   @Patch(':id/disable')

@@ -27,4 +27,15 @@ export function addGrantCommands(admin: Command, run: Run): void {
         output.done(`consent ${id} is withdrawn`, { revoked: id });
       }),
     );
+
+  grant
+    .command('revoke-broker')
+    .description('end a connected account; the provider is told')
+    .requiredOption('--id <id>')
+    .action(
+      run<{ readonly id: string }>(async ({ id }, { api, output }) => {
+        await api.delete(`/admin/grants/broker/${encodeURIComponent(id)}`);
+        output.done(`connection ${id} is over`, { revoked: id });
+      }),
+    );
 }

@@ -1,3 +1,4 @@
+import { ConnectSettings } from './connect-settings.js';
 import { isLocalIssuer } from './issuer.js';
 import { section, records, text } from './setting.js';
 import {
@@ -20,7 +21,9 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+import type { SecretReferences } from './secret-references.js';
 
 /**
  * Everything an operator can set: read once at boot, checked as a whole, frozen, injected.
@@ -68,6 +71,9 @@ export class Config {
   @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
   readonly tokenExchange: TokenExchangeSettings;
 
+  @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
+  readonly connect: ConnectSettings;
+
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;
 
@@ -87,6 +93,20 @@ export class Config {
   @section('resource', () => SingleResourceSettings, 'One more resource, for whoever configures by environment alone.')
   readonly resource: SingleResourceSettings;
 
+  @records(
+    'broker_providers',
+    () => ProviderSeed,
+    'Upstream providers created at boot unless their slug exists; later edits do not spread. They need data_encryption.',
+  )
+  readonly brokerProviders: readonly ProviderSeed[];
+
+  @section(
+    'broker_provider',
+    () => SingleProviderSettings,
+    'One more provider, for whoever configures by environment alone.',
+  )
+  readonly brokerProvider: SingleProviderSettings;
+
   @text('client_secret_pepper', {
     default: '',
     secret: true,
@@ -99,6 +119,9 @@ export class Config {
     about: 'Where generated secrets, keys and the embedded database lie.',
   })
   readonly dataDir: string;
+
+  /** Secrets that rows name. Not enumerable. */
+  readonly secretReferences: SecretReferences;
 
   /** True iff the issuer's host is exactly localhost, 127.0.0.1 or [::1] (P14). */
   get isLocal(): boolean {

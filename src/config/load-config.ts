@@ -5,7 +5,9 @@ import { bootProblems } from './boot-rules.js';
 import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
+import { providerSeedOf } from './provider-seed.js';
 import { seedOf } from './resource-seed.js';
+import { SecretReferences } from './secret-references.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
 
 export interface ConfigSources {
@@ -36,6 +38,7 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
   const reader = new SettingsReader(env);
   const config = reader.read(Config, yamlPath === undefined ? {} : readYaml(resolve(cwd, yamlPath), reader.problems));
   complete(config, cwd);
+  Object.defineProperty(config, 'secretReferences', { value: new SecretReferences(env), enumerable: false });
   reader.validate(config);
   const problems = [...reader.problems, ...resolveMasterKeys(config.dataEncryption, env), ...bootProblems(config)];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);
@@ -86,6 +89,10 @@ function complete(config: Config, cwd: string): void {
   const seed = seedOf(config.resource);
   if (seed && !config.resources.some(({ uri }) => uri === seed.uri)) {
     Object.assign(config, { resources: [...config.resources, seed] });
+  }
+  const provider = providerSeedOf(config.brokerProvider);
+  if (provider && !config.brokerProviders.some(({ slug }) => slug === provider.slug)) {
+    Object.assign(config, { brokerProviders: [...config.brokerProviders, provider] });
   }
 }
 

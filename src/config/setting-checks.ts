@@ -1,5 +1,6 @@
 import { ValidateBy } from 'class-validator';
 import ipaddr from 'ipaddr.js';
+import { redirectKind } from '#libs/oauth';
 import { issuerProblem } from './issuer.js';
 import { parseListenAddress } from './listen-address.js';
 
@@ -93,6 +94,15 @@ export const IsHttpsOrPathUrl = (): Check =>
     'isHttpsOrPathUrl',
     must('an https URL, or a path that begins with one slash', (value) => {
       return hasScheme(value, 'https:') || /^\/(?![/\\])[\x21-\x7e]*$/.test(value);
+    }),
+  );
+
+/** Where a person's browser is sent back to: by nothing else is an application on it known. */
+export const IsReturnUrl = (): Check =>
+  check(
+    'isReturnUrl',
+    must('an https URL (http on localhost) without fragment and user name', (value) => {
+      return ['https', 'loopback'].includes(redirectKind(value) ?? '');
     }),
   );
 

@@ -1,6 +1,7 @@
+import type { ReasonOf, SymptomSlug } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
-import { linkName, reachable } from '../resources/fronting-link.js';
-import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
+import { reachable, type FrontingLink } from '../resources/fronting-link.js';
+import { isMint, type BrokerResource, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
 import type { IssuanceState } from '../tokens/access-token-reader.js';
 import type { Derivation } from '../tokens/authorization.js';
 
@@ -9,82 +10,113 @@ export interface Exchange {
   readonly acting: Client;
   readonly subject: IssuanceState;
   readonly resources: ResourceSnapshot;
+  /** What the subject token is for. */
+  readonly source?: MintResource;
   /** Absent: the subject token names no resource, and neither does the request. */
-  readonly target?: MintResource;
+  readonly target?: MintResource | BrokerResource;
   /** Whether the request names the target, or means the subject token's own audience. */
   readonly named: boolean;
+  /** What leads from the source to the target, if a link does. */
+  readonly link?: FrontingLink;
+  readonly withActorToken: boolean;
   readonly allowSelfExchange: boolean;
 }
 
-export type PolicyRefusal =
-  'self_exchange_disabled' | 'operator_gate_denied' | 'cross_client_denied' | 'fronting_caller_not_authorized';
+/** The symptom and the reason of an error. */
+export type Refusal = { [S in SymptomSlug]: readonly [symptom: S, reason: ReasonOf<S>] }[SymptomSlug];
+
+/** Says why policy forbids an exchange, if it does. */
+type Guard = (exchange: Exchange) => Refusal | undefined;
 
 export interface ExchangePath {
   readonly kind: Derivation['kind'];
-  readonly applies: (exchange: Exchange) => boolean;
-  /** Why policy forbids it, if it does. */
-  readonly forbidden: (exchange: Exchange) => PolicyRefusal | undefined;
-  /** What the subject token gives at the target, in the target's words. */
-  readonly held: (exchange: Exchange) => readonly string[];
-  /** Whether the person must have allowed the target itself. */
-  readonly asksConsent: (exchange: Exchange) => boolean;
-  readonly via: (exchange: Exchange) => string | undefined;
+  readonly into: 'mint' | 'broker';
+  /** All must let it pass; the first that does not is the reason. */
+  readonly guards: readonly Guard[];
+  /** The resource at which the person must allow, by now, the application that began the chain. */
+  readonly consentAt: (exchange: Exchange) => MintResource | undefined;
 }
 
-/** Narrows a token for the audience it has. */
-const self: ExchangePath = {
-  kind: 'self',
-  applies: ({ named }) => !named,
-  forbidden: (exchange) => (exchange.allowSelfExchange && isOwn(exchange) ? undefined : 'self_exchange_disabled'),
-  held: ({ subject }) => subject.scopes,
-  asksConsent: () => false,
-  via: () => undefined,
+const denied = (reason: ReasonOf<'exchange-denied'>): Refusal => ['exchange-denied', reason];
+
+const ownTokenNarrowed: Guard = (exchange) =>
+  exchange.allowSelfExchange && isOwn(exchange) ? undefined : denied('self_exchange_disabled');
+
+/** The list of the target: empty lets anybody pass, but for machines, behind whom nobody has allowed anything (W36). */
+const listedByTarget: Guard = ({ acting, subject, target }) => {
+  const allowed = target?.policy.exchange.allowedClientIds ?? [];
+  const passes = allowed.includes(acting.id) || (allowed.length === 0 && subject.userId !== null);
+  return passes ? undefined : denied('operator_gate_denied');
 };
 
-/** Over a link (W37): it forces this path, and stands for the consent at the target. */
-const fronted: ExchangePath = {
-  kind: 'fronted',
-  applies: (exchange) => linkOf(exchange) !== undefined,
-  forbidden: (exchange) => {
-    const { acting, subject, resources } = exchange;
-    const source = resources.byId(subject.resourceId ?? '');
-    const actsAsSource = source?.policy.runtime.clientIds.includes(acting.id) ?? false;
-    return actsAsSource && passesOperator(exchange) ? undefined : 'fronting_caller_not_authorized';
-  },
-  held: (exchange) => reachable(linkOf(exchange)?.scopeMap ?? {}, exchange.subject.scopes),
-  asksConsent: () => false,
-  via: (exchange) => {
-    const link = linkOf(exchange);
-    return link && linkName(link);
-  },
+const ownTokenOrNamedByTarget: Guard = (exchange) => {
+  const { exchange: allowed, runtime } = exchange.target?.policy ?? {};
+  const isNamed = [allowed?.allowedClientIds, runtime?.clientIds].some((ids) => ids?.includes(exchange.acting.id));
+  return isOwn(exchange) || isNamed ? undefined : denied('cross_client_denied');
 };
 
-const direct: ExchangePath = {
-  kind: 'direct',
-  applies: () => true,
-  forbidden: (exchange) => {
-    if (!passesOperator(exchange)) return 'operator_gate_denied';
-    return isOwn(exchange) || isListed(exchange) ? undefined : 'cross_client_denied';
-  },
-  held: ({ subject }) => subject.scopes,
-  // A token for the same audience stands on the consent, or the link, that the first one stands on.
-  asksConsent: ({ subject, target }) => subject.userId !== null && subject.resourceId !== target?.id,
-  via: () => undefined,
+/** A link is for whoever acts as its source, and whom the target lists if it lists any (W37). */
+const gateway: Guard = (exchange) =>
+  actsAs(exchange.source, exchange.acting) && !listedByTarget(exchange)
+    ? undefined
+    : denied('fronting_caller_not_authorized');
+
+/** An upstream's token has no place for an actor. */
+const noActorToken: Guard = ({ withActorToken }) =>
+  withActorToken ? ['actor-token-at-broker', 'actor_token_at_broker'] : undefined;
+
+/** Connected accounts are people's. */
+const aPerson: Guard = ({ subject }) =>
+  subject.userId === null ? ['subject-without-person', 'machine_into_broker'] : undefined;
+
+/** Without a link, only the MCP server that the subject token was shown to may ask: the one resource that the client acts as. */
+const attested: Guard = ({ acting, subject, resources }) => {
+  const [actedAs, ...more] = resources.all.filter((resource) => isMint(resource) && actsAs(resource, acting));
+  if (!actedAs || more.length > 0) return ['agent-not-attested', 'agent_attestation_unknown_actor'];
+  return actedAs.id === subject.resourceId ? undefined : ['fronting-link-missing', 'fronting_link_missing'];
 };
 
-/** In order: the first that applies is taken, and there is no falling back to another. */
-export const exchangePaths: readonly ExchangePath[] = [self, fronted, direct];
+const nowhere = (): undefined => undefined;
+
+/** A token for the same audience stands on the consent, or the link, that the first one stands on. */
+const atTarget = ({ subject, target }: Exchange): MintResource | undefined =>
+  isMint(target) && subject.userId !== null && subject.resourceId !== target.id ? target : undefined;
+
+/** A link forces its path and stands for the consent at its target. There is no falling back to another. */
+const paths: readonly ExchangePath[] = [
+  { kind: 'self', into: 'mint', guards: [ownTokenNarrowed], consentAt: nowhere },
+  { kind: 'fronted', into: 'mint', guards: [gateway], consentAt: nowhere },
+  { kind: 'direct', into: 'mint', guards: [listedByTarget, ownTokenOrNamedByTarget], consentAt: atTarget },
+  { kind: 'fronted', into: 'broker', guards: [noActorToken, aPerson, gateway], consentAt: nowhere },
+  {
+    kind: 'direct',
+    into: 'broker',
+    guards: [noActorToken, aPerson, attested, listedByTarget],
+    consentAt: ({ source }) => source,
+  },
+];
+
+export function pathOf({ named, link, target }: Exchange): ExchangePath {
+  const kind = !named ? 'self' : link ? 'fronted' : 'direct';
+  const into = target?.backendKind ?? 'mint';
+  const path = paths.find((candidate) => candidate.kind === kind && candidate.into === into);
+  if (!path) throw new TypeError(`no path is ${kind} and leads into ${into}`);
+  return path;
+}
+
+export function refusalOf({ guards }: ExchangePath, exchange: Exchange): Refusal | undefined {
+  for (const guard of guards) {
+    const refusal = guard(exchange);
+    if (refusal) return refusal;
+  }
+  return undefined;
+}
+
+/** What the subject token gives at the target, in the target's words. */
+export const heldAtTarget = ({ subject, link }: Exchange): readonly string[] =>
+  link ? reachable(link.scopeMap, subject.scopes) : subject.scopes;
 
 const isOwn = ({ acting, subject }: Exchange): boolean => subject.clientId === acting.id;
 
-const linkOf = ({ resources, subject, target }: Exchange) =>
-  subject.resourceId === null || !target ? undefined : resources.link(subject.resourceId, target.id);
-
-/** The list of the target: empty lets anybody pass, but for machines, behind whom nobody has allowed anything (W36). */
-function passesOperator({ acting, subject, target }: Exchange): boolean {
-  const allowed = target?.policy.exchange.allowedClientIds ?? [];
-  return allowed.includes(acting.id) || (allowed.length === 0 && subject.userId !== null);
-}
-
-const isListed = ({ acting, target }: Exchange): boolean =>
-  [target?.policy.exchange.allowedClientIds, target?.policy.runtime.clientIds].some((ids) => ids?.includes(acting.id));
+const actsAs = (resource: Pick<MintResource, 'policy'> | undefined, { id }: Client): boolean =>
+  resource?.policy.runtime.clientIds.includes(id) ?? false;

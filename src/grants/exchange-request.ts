@@ -1,4 +1,7 @@
 import { OAuthError, parseScope, required, tokenType, type Form } from '#libs/oauth';
+import { isMint, type BrokerResource, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
+import { requireTarget } from '../resources/resources.js';
+import type { AccessToken } from '../tokens/access-token-reader.js';
 
 /** A token exchange as it was asked for (RFC 8693 §2.1). */
 export interface ExchangeRequest {
@@ -32,6 +35,27 @@ export function readExchange(form: Form): ExchangeRequest {
     resource,
     scopes: scopes.length > 0 ? scopes : undefined,
   };
+}
+
+/**
+ * The resource that the subject token is for, if it names one.
+ *
+ * @throws OAuthError when that resource is gone or has moved to another URI: no other audience, and no other path, takes its place
+ */
+export function sourceOf({ claims, state }: AccessToken, resources: ResourceSnapshot): MintResource | undefined {
+  if (state.resourceId === null) return undefined;
+  const resource = resources.byId(state.resourceId);
+  if (isMint(resource) && claims.aud.includes(resource.uri)) return resource;
+  throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { resource: state.resourceId } });
+}
+
+/** The resource that is named, or the one that the subject token is for. @throws OAuthError `invalid_target` */
+export function targetOf(
+  { resource: uri }: ExchangeRequest,
+  source: MintResource | undefined,
+  resources: ResourceSnapshot,
+): MintResource | BrokerResource | undefined {
+  return uri === undefined ? source : requireTarget(resources, uri);
 }
 
 function requireType(form: Form, parameter: string, known: readonly string[]): void {

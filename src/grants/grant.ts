@@ -1,4 +1,5 @@
 import type { Form } from '#libs/oauth';
+import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { ResourceSnapshot } from '../resources/resource.js';
@@ -26,5 +27,5 @@ export abstract class Grant {
     client: Client,
     resources: ResourceSnapshot,
     proof?: Proof,
-  ): Promise<Authorization | RepeatedAnswer>;
+  ): Promise<Authorization | Vend | RepeatedAnswer>;
 }

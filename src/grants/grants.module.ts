@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AuthorizeModule } from '../authorize/authorize.module.js';
+import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { DpopModule } from '../dpop/dpop.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
@@ -9,6 +10,7 @@ import { ConsentGate } from './consent-gate.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
+import { Grounds } from './grounds.js';
 import { LeanTokenEndpoint } from './lean-token-endpoint.js';
 import { TokenController } from './token.controller.js';
 import { TokenEndpoint } from './token-endpoint.js';
@@ -21,13 +23,14 @@ import { TokenEndpoint } from './token-endpoint.js';
  * RFC 6749 §4, §6 · RFC 8693 · RFC 7636 · RFC 8707 · RFC 9449 §5.
  */
 @Module({
-  imports: [AuthorizeModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
+  imports: [AuthorizeModule, BrokerModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
   controllers: [TokenController],
   providers: [
     ExchangeTokens,
     ConsentGate,
     ...GRANTS,
     { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },
+    Grounds,
     TokenEndpoint,
     LeanTokenEndpoint,
   ],

@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { grantType, OAuthError, required, type Form } from '#libs/oauth';
-import { ClientAuthenticator, type Reading } from '../clients/client-authenticator.js';
+import { TokenVendor } from '../broker/token-vendor.js';
 import type { Client } from '../clients/client.js';
-import { Clients } from '../clients/clients.js';
 import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
 import { formOf } from '../platform/http/body.js';
-import type { ResourceSnapshot } from '../resources/resource.js';
-import { Resources } from '../resources/resources.js';
 import type { RepeatedAnswer, TokenAnswer } from '../tokens/authorization.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
 import { Grants } from './grants.js';
+import { Grounds, type Ground, type Reading } from './grounds.js';
 
 /**
  * The phases of a token request, in order, for every grant. No grant can forget a shared check, and nothing is spent before the
@@ -22,12 +20,11 @@ import { Grants } from './grants.js';
 @Injectable()
 export class TokenEndpoint {
   constructor(
-    private readonly authenticator: ClientAuthenticator,
-    private readonly clients: Clients,
-    private readonly resources: Resources,
+    private readonly grounds: Grounds,
     private readonly proofs: DpopVerifier,
     private readonly grants: Grants,
     private readonly issuer: TokenIssuer,
+    private readonly vendor: TokenVendor,
   ) {}
 
   /** @throws OAuthError; with `temporarily_unavailable` nothing was consumed or issued */
@@ -39,20 +36,15 @@ export class TokenEndpoint {
       (proof ??= this.proofs.proofOf(req, '/oauth/token', { clientId: id }));
 
     for (const reading of READINGS) {
-      const ground = await this.#ground(req, form, reading);
+      const ground = await this.grounds.of(req, form, reading);
       const decided = await this.#decide(type, form, ground, proofOf).catch(asRefusal);
       if (!decided) continue;
       if ('stored' in decided) return decided.stored;
-      if (reading === 'remembered' && (await this.#moved(ground))) continue;
+      if (reading === 'remembered' && (await this.grounds.moved(ground))) continue;
       if ('refusal' in decided) throw decided.refusal;
       return decided.repeated;
     }
     throw new OAuthError('try-again', 'stale_twice');
-  }
-
-  async #ground(req: Request, form: Form, reading: Reading): Promise<Ground> {
-    const client = await this.authenticator.authenticate(req, form, reading);
-    return { client, resources: reading === 'now' ? await this.resources.current() : this.resources.lastKnown() };
   }
 
   /** @returns undefined when the ground moved before the token was stored */
@@ -68,14 +60,11 @@ export class TokenEndpoint {
     const decision = await grant.authorize(form, client, resources, proof);
     if ('repeated' in decision) return decision;
     if (decision.resource?.dpopRequired) requireProof(proof, client);
-    const stored = await this.issuer.issue({ ...decision, jkt: proof?.jkt });
+    const stored =
+      'provider' in decision
+        ? await this.vendor.vend(decision)
+        : await this.issuer.issue({ ...decision, jkt: proof?.jkt });
     return stored && { stored };
-  }
-
-  /** Whether client or resources are others by now. */
-  async #moved({ client, resources }: Ground): Promise<boolean> {
-    const [row, now] = await Promise.all([this.clients.stored(client.id), this.resources.current()]);
-    return row?.version !== client.version || now.epoch !== resources.epoch;
   }
 }
 
@@ -91,12 +80,6 @@ export const refusedAction = (req: Request): string =>
 
 /** What moves twice while a request is decided on what is there now is not waited for. */
 const READINGS: readonly Reading[] = ['remembered', 'now', 'now'];
-
-/** What a decision rests on, besides what the request itself presents. */
-interface Ground {
-  readonly client: Client;
-  readonly resources: ResourceSnapshot;
-}
 
 /** A fault is no refusal: it passes. */
 function asRefusal(refusal: unknown): { refusal: OAuthError } {

@@ -4,6 +4,7 @@ import type { Form } from '#libs/oauth';
 import { BrowserSessions, type BrowserSession } from '../accounts/browser-sessions.js';
 import { Csrf, LOGOUT } from '../accounts/csrf.js';
 import { PasswordChange } from '../accounts/password-change.js';
+import { OwnConnections } from '../broker/own-connections.js';
 import { Consents } from '../consents/consents.js';
 import { FormBody, QueryForm } from '../platform/http/body.js';
 import { inWords } from '../platform/http/error.page.js';
@@ -23,6 +24,7 @@ export class AccountController {
     private readonly sessions: BrowserSessions,
     private readonly csrf: Csrf,
     private readonly consents: Consents,
+    private readonly connections: OwnConnections,
     private readonly passwords: PasswordChange,
   ) {}
 
@@ -40,6 +42,22 @@ export class AccountController {
       const id = form.get('consent') ?? '';
       if (isUuid(id)) await this.consents.withdraw(user.id, id);
       this.#done(res, 'withdrawn');
+    });
+  }
+
+  @Post('connections/withdraw')
+  withdrawServer(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
+    return this.#change(req, res, form, async ({ user }) => {
+      await this.connections.withdraw(user.id, form.get('consent') ?? '');
+      this.#done(res, 'server-withdrawn');
+    });
+  }
+
+  @Post('connections/disconnect')
+  disconnect(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
+    return this.#change(req, res, form, async ({ user }) => {
+      await this.connections.disconnect(user.id, form.get('provider') ?? '');
+      this.#done(res, 'disconnected');
     });
   }
 
@@ -95,11 +113,16 @@ export class AccountController {
     result: Pick<AccountPageProps, 'outcome' | 'passwordProblem'>,
     status?: number,
   ): Promise<void> {
-    const [apps, sessions] = await Promise.all([this.consents.ofUser(user.id), this.sessions.ofUser(user.id)]);
+    const [apps, connections, sessions] = await Promise.all([
+      this.consents.ofUser(user.id),
+      this.connections.ofUser(user.id),
+      this.sessions.ofUser(user.id),
+    ]);
     const page = accountPage({
       ...result,
       user,
       apps,
+      connections,
       sessions: sessions.map((session) => ({
         id: session.id,
         label: browserLabel(session.userAgent),

@@ -12,9 +12,24 @@ const app = {
   scopes: ['notes:read'],
   createdAt: since,
 };
+const connection: AccountPageProps['connections'][number] = {
+  id: 'connection-1',
+  userId: 'u',
+  providerId: 'p',
+  providerSlug: 'acme',
+  providerLabel: 'Acme',
+  account: 'ada@acme',
+  scopes: ['repo:read'],
+  status: 'active',
+  version: 1,
+  createdAt: since,
+  updatedAt: since,
+  consents: [{ id: 'cc-1', resourceName: 'Notes', scopes: ['repo:read'], createdAt: since }],
+};
 const props: AccountPageProps = {
   user: { name: 'Ada', email: 'ada@example.org' },
   apps: [app],
+  connections: [connection],
   sessions: [
     { id: 's-1', label: 'Firefox on Linux', since, current: true },
     { id: 's-2', label: 'Safari on iPhone', since, current: false },
@@ -43,6 +58,23 @@ describe('the account page', () => {
     expect(html()).toContain('End<span class="unseen"> the session of Safari on iPhone</span>');
   });
 
+  it('lists connected accounts: whose, what of them, for which servers, and who used them last', () => {
+    expect(text()).toContain('Acme ada@acme');
+    expect(text()).toContain('Notes may use');
+    expect(html()).toContain('Withdraw<span class="unseen"> the access of Notes to Acme</span>');
+    expect(html()).toContain('Disconnect<span class="unseen"> Acme</span>');
+    const used = { ...connection, lastUsedAt: new Date('2030-05-06T00:00:00Z'), lastUsedBy: 'An agent' };
+    expect(text({ connections: [used] })).toContain('last used 6 May 2030 by An agent');
+    expect(text({ connections: [{ ...connection, consents: [] }] })).toContain('No server may use it.');
+    expect(text({ connections: [] })).toContain('No account is connected.');
+  });
+
+  it('offers to connect again what upstream no longer accepts', () => {
+    const broken = { ...connection, status: 'reconnect_required' as const, resourceUri: 'https://acme.example/api' };
+    expect(html()).not.toContain('Connect again');
+    expect(html({ connections: [broken] })).toContain('<a href="/tenant/connect/acme">Connect again</a>');
+  });
+
   it('marks this session and offers to end the others only', () => {
     expect(html()).toContain('Firefox on Linux <span class="tag">This browser</span>');
     expect(html().match(/action="\/tenant\/account\/sessions\/end"/g)).toHaveLength(1);
@@ -56,7 +88,7 @@ describe('the account page', () => {
 
   it('puts a token into every form', () => {
     const forms = html().match(/<form.*?<\/form>/gs) ?? [];
-    expect(forms).toHaveLength(5);
+    expect(forms).toHaveLength(7);
     expect(forms.filter((form) => !/name="csrf" value="(account|logout)-token"/.test(form))).toEqual([]);
   });
 

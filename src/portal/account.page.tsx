@@ -1,8 +1,10 @@
 import type { JSX } from 'preact';
 import { PASSWORD_MIN_LENGTH } from '../accounts/password-hashing.js';
+import type { OwnConnection } from '../broker/connection-view.js';
+import { ConnectedAccounts } from '../broker/connections.page.js';
 import type { ConnectedApp } from '../consents/consent.js';
 import type { Page } from '../platform/http/page.js';
-import { Button, Card, Field, Notice, PostForm, Unseen } from '../platform/http/page-elements.js';
+import { Button, Card, Day, Field, Notice, PostForm, Unseen } from '../platform/http/page-elements.js';
 
 export interface OpenSession {
   readonly id: string;
@@ -15,6 +17,8 @@ export interface OpenSession {
 /** What was just done, or why not: fixed texts, since the word comes from the URL. */
 export const outcomes = {
   withdrawn: ['good', 'The application has no access any more.'],
+  disconnected: ['good', 'The account was disconnected.'],
+  'server-withdrawn': ['good', 'The server has no access to the account any more.'],
   ended: ['good', 'The session was ended.'],
   'others-ended': ['good', 'All your other sessions were ended.'],
   'password-changed': ['good', 'Your password was changed. You are signed out everywhere else.'],
@@ -25,6 +29,7 @@ export type Outcome = keyof typeof outcomes;
 export interface AccountPageProps {
   readonly user: { readonly name: string; readonly email?: string };
   readonly apps: readonly ConnectedApp[];
+  readonly connections: readonly OwnConnection[];
   readonly sessions: readonly OpenSession[];
   /** Only local accounts have a password here. */
   readonly canChangePassword: boolean;
@@ -56,6 +61,12 @@ export function accountPage(props: AccountPageProps): Page {
         </div>
         {outcome && <Notice kind={outcomes[outcome][0]}>{outcomes[outcome][1]}</Notice>}
         <ConnectedApps {...props} />
+        <ConnectedAccounts
+          connections={props.connections}
+          csrf={csrf.account}
+          href={href}
+          below="/account/connections"
+        />
         <Sessions {...props} />
         {props.canChangePassword && <PasswordForm {...props} />}
       </div>
@@ -184,14 +195,5 @@ function PasswordForm({ csrf, href, passwordProblem, user }: AccountPageProps): 
         </div>
       </PostForm>
     </Card>
-  );
-}
-
-function Day({ date }: { date: Date }): JSX.Element {
-  const iso = date.toISOString();
-  return (
-    <time dateTime={iso}>
-      {date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}
-    </time>
   );
 }

@@ -16,6 +16,7 @@ export interface ResourceDraft {
   slug: string;
   uri?: string;
   backendKind: 'mint' | 'broker';
+  brokerProviderId?: string;
   displayName?: string;
   scopes?: readonly ResourceScope[];
   policy?: Partial<ResourcePolicy>;
@@ -25,8 +26,8 @@ export interface ResourceDraft {
 
 /** A change: an absent member stays as it is, `null` takes the value away. */
 export type ResourceChange = {
-  [K in keyof Omit<ResourceDraft, 'uri' | 'accessTokenTtlSeconds'>]?: ResourceDraft[K];
-} & { uri?: string | null; accessTokenTtlSeconds?: number | null };
+  [K in keyof Omit<ResourceDraft, 'uri' | 'brokerProviderId' | 'accessTokenTtlSeconds'>]?: ResourceDraft[K];
+} & { uri?: string | null; brokerProviderId?: string | null; accessTokenTtlSeconds?: number | null };
 
 export class ResourceNotFound extends Error {}
 export class ResourceInvalid extends Error {}
@@ -50,6 +51,8 @@ const NO_POLICY: ResourcePolicy = {
 };
 const SLUG = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+/** Without the comma that some providers separate by. */
+const UPSTREAM_SCOPE = /^[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,200}$/;
 const MAX_SCOPES = 100;
 /** What is read by whoever asks who may have tokens, in every replica, ends with a new policy epoch (S6). */
 @Injectable()
@@ -100,16 +103,18 @@ export class ResourceRegistry {
       const known = await this.store.lock(tx, id);
       if (!known) throw new ResourceNotFound();
       const change = typeof decide === 'function' ? decide(known) : decide;
-      const { uri, accessTokenTtlSeconds, policy, ...rest } = change;
+      const { uri, brokerProviderId, accessTokenTtlSeconds, policy, ...rest } = change;
       const resource: Resource = {
         ...known,
         ...present(rest),
         uri: uri === undefined ? known.uri : (uri ?? undefined),
+        brokerProviderId: brokerProviderId === undefined ? known.brokerProviderId : (brokerProviderId ?? undefined),
         accessTokenTtlSeconds:
           accessTokenTtlSeconds === undefined ? known.accessTokenTtlSeconds : (accessTokenTtlSeconds ?? undefined),
         policy: { ...known.policy, ...policy },
         updatedAt: this.clock.now(),
       };
+      if (resource.backendKind !== known.backendKind) await this.#requireUnlinked(tx, id);
       await this.#store(tx, resource);
       if (resource.uri !== known.uri) await this.store.endConsents(tx, id, resource.updatedAt);
       const fields = Object.keys(change);
@@ -143,16 +148,30 @@ export class ResourceRegistry {
   async #store(tx: Transaction, resource: Resource): Promise<void> {
     const problem = this.#problemOf(resource);
     if (problem !== undefined) throw new ResourceInvalid(problem);
-    const taken = await this.store.save(tx, resource);
-    if (taken) throw new ResourceTaken(taken);
+    const wrong = await this.store.save(tx, resource);
+    if (wrong === 'broker_provider_id') throw new ResourceInvalid('broker_provider_id is no provider');
+    if (wrong) throw new ResourceTaken(wrong);
     await bumpPolicyEpoch(tx);
   }
 
-  #problemOf({ slug, uri, backendKind, scopes, accessTokenTtlSeconds }: Resource): string | undefined {
+  /** Links lead from mint resources, and were made for the kind that there was. */
+  async #requireUnlinked(tx: Transaction, id: string): Promise<void> {
+    const links = (await this.fronting.all(tx)).filter(({ sourceId, targetId }) => [sourceId, targetId].includes(id));
+    if (links.length > 0) throw new ResourceFronted(links);
+  }
+
+  #problemOf(resource: Resource): string | undefined {
+    const { slug, uri, backendKind, brokerProviderId, scopes, accessTokenTtlSeconds } = resource;
     if (!SLUG.test(slug)) return 'slug must be 1 to 64 of a-z, 0-9, dot, dash and underscore';
-    if (backendKind === 'mint' && uri === undefined) return 'uri is required for a mint resource';
-    if (uri !== undefined && !isResourceUri(uri)) return 'uri must be an absolute URI without fragment or userinfo';
-    if (uri?.replace(/\/$/, '') === this.config.server.issuer) return 'uri must not be the issuer itself';
+    if (uri === undefined) return `uri is required for a ${backendKind} resource`;
+    if (backendKind === 'broker' && brokerProviderId === undefined)
+      return 'broker_provider_id or broker_provider_slug is required for a broker resource';
+    if (backendKind === 'mint' && brokerProviderId !== undefined)
+      return 'broker_provider_id is for broker resources only';
+    if (scopes.some(({ upstream }) => upstream !== undefined && !UPSTREAM_SCOPE.test(upstream)))
+      return 'upstream of a scope is one word of 1 to 200 printable characters without space, comma, quote and backslash';
+    if (!isResourceUri(uri)) return 'uri must be an absolute URI without fragment or userinfo';
+    if (uri.replace(/\/$/, '') === this.config.server.issuer) return 'uri must not be the issuer itself';
     if (scopes.length > MAX_SCOPES) return `scopes must be at most ${MAX_SCOPES}`;
     if (!scopes.every(({ name }) => SCOPE.test(name)))
       return 'scope names are 1 to 128 printable characters without space, quote and backslash';

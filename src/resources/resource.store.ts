@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { normalResource } from '#libs/oauth';
 import { Database, type Transaction } from '../platform/postgres/database.js';
-import { violatedUnique } from '../platform/postgres/database-away.js';
+import { violatedForeign, violatedUnique } from '../platform/postgres/database-away.js';
 import { readPolicyEpoch } from '../platform/postgres/policy-epoch.js';
 import type { Resource } from './resource.js';
 import { ResourceEntity } from './resource.entity.js';
@@ -29,14 +29,15 @@ export class ResourceStore {
     return row ? toResource(row) : undefined;
   }
 
-  /** @returns undefined when the row is stored, or which unique value another one has; the transaction is lost then */
-  async save(tx: Transaction, resource: Resource): Promise<'slug' | 'uri' | undefined> {
+  /** @returns undefined when the row is stored, or which unique value another one has, or what is not there; the transaction is lost then */
+  async save(tx: Transaction, resource: Resource): Promise<'slug' | 'uri' | 'broker_provider_id' | undefined> {
     try {
       await tx.save(ResourceEntity, toRow(resource));
       return undefined;
     } catch (error) {
       const taken = TAKEN[violatedUnique(error) ?? ''];
       if (taken) return taken;
+      if (violatedForeign(error) === 'resources_broker_provider_id_fkey') return 'broker_provider_id';
       throw error;
     }
   }

@@ -36,11 +36,20 @@ export interface Resource {
   readonly updatedAt: Date;
 }
 
-/** A resource that tokens can be minted for. */
-export type MintResource = Resource & { readonly uri: string };
+/** A resource that a request can name. */
+export type Audience = Resource & { readonly uri: string };
+
+/** One that tokens can be minted for. */
+export type MintResource = Audience & { readonly backendKind: 'mint' };
+
+/** One behind which a provider stands, whose own tokens are handed out. */
+export type BrokerResource = Audience & { readonly backendKind: 'broker' };
 
 export const isMint = (resource: Resource | undefined): resource is MintResource =>
   resource?.backendKind === 'mint' && resource.uri !== undefined;
+
+export const isBroker = (resource: Resource | undefined): resource is BrokerResource =>
+  resource?.backendKind === 'broker' && resource.uri !== undefined;
 
 /** What to call a resource on a page. */
 export const resourceLabel = (resource: Resource): string => resource.displayName || resource.slug;

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { FrontingStore } from './fronting.store.js';
-import { isMint, ResourceSnapshot, type MintResource } from './resource.js';
+import { isBroker, isMint, ResourceSnapshot, type BrokerResource, type MintResource } from './resource.js';
 import { ResourceStore } from './resource.store.js';
 
 /**
@@ -48,9 +48,15 @@ export class Resources implements OnModuleInit {
  * @throws OAuthError `invalid_target` (RFC 8707 §2); a near miss may be named to anyone, since PRM publishes the URI (W51)
  */
 export function requireMint(resources: ResourceSnapshot, uri: string): MintResource {
-  const resource = resources.byUri(uri);
+  const resource = requireTarget(resources, uri);
   if (isMint(resource)) return resource;
-  if (resource) throw new OAuthError('resource-unknown', 'resource_not_mint', { facts: { resource: uri } });
+  throw new OAuthError('resource-unknown', 'resource_not_mint', { facts: { resource: uri } });
+}
+
+/** As `requireMint`, where upstream's tokens may be had, too. */
+export function requireTarget(resources: ResourceSnapshot, uri: string): MintResource | BrokerResource {
+  const resource = resources.byUri(uri);
+  if (isMint(resource) || isBroker(resource)) return resource;
   const near = resources.nearest(uri);
   if (near?.uri === undefined)
     throw new OAuthError('resource-unknown', 'resource_unknown', { facts: { received: uri } });

@@ -4,7 +4,7 @@ import { Config } from '../config/config.js';
 import { SigningKeys } from '../keys/signing-keys.js';
 import { uuid7 } from '../platform/uuid7.js';
 import type { Authorization } from './authorization.js';
-import type { IssuanceRow } from './token-rows.js';
+import { issuanceOf, subjectOf, type IssuanceRow } from './token-rows.js';
 
 /** An access token, and the row that stands for it. */
 export interface SignedToken {
@@ -21,18 +21,17 @@ export class AccessTokenSigner {
   ) {}
 
   async sign(authorization: Authorization, now: Date): Promise<SignedToken> {
-    const { client, person, resource, scopes, spends, derivation, jkt } = authorization;
+    const { client, resource, scopes, spends, derivation, jkt } = authorization;
     const issuedAt = Math.floor(now.getTime() / 1000);
     const ownEnd = issuedAt + this.#ttlSeconds(authorization);
     const expiresAt = derivation ? Math.min(ownEnd, Math.floor(derivation.expiresAt.getTime() / 1000)) : ownEnd;
     const jti = uuid7(now);
-    const subject = derivation?.subject ?? person?.id ?? client.id;
     const { act, agentChain = [] } = derivation?.chain ?? {};
     const audience = resource?.uri ?? this.config.server.issuer;
     const agentId = client.agentConfirmed ? client.id : undefined;
     const claims = {
       iss: this.config.server.issuer,
-      sub: subject,
+      sub: subjectOf(authorization),
       aud: [audience],
       exp: expiresAt,
       iat: issuedAt,
@@ -46,27 +45,14 @@ export class AccessTokenSigner {
       ...(derivation?.via ? { via: derivation.via } : {}),
     };
     const { jwt, kid } = await this.keys.sign({ typ: jwtType.accessToken }, claims);
-    const issuance: IssuanceRow = {
+    const issuance = issuanceOf(authorization, audience, {
       jti,
-      grantType: authorization.grantType,
-      clientId: client.id,
-      subject,
-      userId: person?.id ?? null,
-      resourceId: resource?.id ?? null,
-      audience,
-      scopes,
       kid,
-      familyId: spends?.familyId ?? derivation?.familyId ?? null,
-      consentId: person?.consentId ?? null,
-      consentClientId: person ? (derivation?.originClientId ?? client.id) : null,
-      parentJti: derivation?.parentJti ?? null,
-      ancestors: derivation?.ancestors ?? [],
-      agentId: agentId ?? null,
-      dpopJkt: jkt ?? null,
-      agentChain,
       issuedAt: new Date(issuedAt * 1000),
       expiresAt: new Date(expiresAt * 1000),
-    };
+      familyId: spends?.familyId ?? derivation?.familyId ?? null,
+      dpopJkt: jkt ?? null,
+    });
     return { jwt, issuance };
   }
 

@@ -1,23 +1,27 @@
 import type { Client } from '../clients/client.js';
-import type { MintResource } from '../resources/resource.js';
+import type { Audience } from '../resources/resource.js';
 
 /**
- * What a grant found may be issued, and what issuing it spends: a plain value, decided by reading only. The versions are those it
- * was decided on; the statement that stores the token verifies them (S6).
+ * Who may have what, and on what grounds: a plain value, decided by reading only. The versions are those it was decided on; the
+ * statement that stores the token verifies them (S6).
  */
-export interface Authorization {
+export interface Decision {
   readonly grantType: string;
   readonly client: Client;
   /** The person on whose behalf, and the consent that allows it; absent when the token is about the client itself. */
   readonly person?: { readonly id: string; readonly version: number; readonly consentId?: string };
   /** Absent: no resource was named, and the token is for nobody but this server. */
-  readonly resource?: MintResource;
+  readonly resource?: Audience;
   readonly policyEpoch: number;
   readonly scopes: readonly string[];
-  /** The key that the token is bound to: that of the request's proof, put here by the endpoint (RFC 9449 §6). */
-  readonly jkt?: string;
   /** Present: the token is made from another (RFC 8693), and stands on it. */
   readonly derivation?: Derivation;
+}
+
+/** What a grant found may be issued by this server, and what issuing it spends. */
+export interface Authorization extends Decision {
+  /** The key that the token is bound to: that of the request's proof, put here by the endpoint (RFC 9449 §6). */
+  readonly jkt?: string;
   /** Absent: nothing is spent, and the rows may share a commit with their neighbours (S1). */
   readonly spends?: SpentCode | SpentRefreshToken;
 }
@@ -80,11 +84,12 @@ export interface RefreshRequest {
   readonly jkt?: string;
 }
 
-/** RFC 6749 §5.1, always with `scope` and `expires_in`. */
+/** RFC 6749 §5.1, always with `scope`. */
 export interface TokenAnswer {
   readonly access_token: string;
   readonly token_type: 'Bearer' | 'DPoP';
-  readonly expires_in: number;
+  /** Absent only in the answer with an upstream's token whose end upstream does not tell. */
+  readonly expires_in?: number;
   readonly scope: string;
   readonly refresh_token?: string;
   /** RFC 8693 §2.2.1 */

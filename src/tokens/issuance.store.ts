@@ -14,7 +14,8 @@ export interface Issuance {
   userId: string | null;
   resourceId: string | null;
   scopes: string[];
-  kid: string;
+  /** Null for an upstream's token, which is not ours to take back. */
+  kid: string | null;
   familyId: string | null;
   consentId: string | null;
   consentClientId: string | null;
@@ -24,6 +25,7 @@ export interface Issuance {
   dpopJkt: string | null;
   issuedAt: Date;
   expiresAt: Date;
+  connectionId: string | null;
   /** When the token, one it was made from, or a family, consent or key of theirs was revoked. */
   revokedAt: Date | null;
 }
@@ -58,7 +60,7 @@ const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId",
   i.resource_id as "resourceId", i.scopes, i.kid, i.family_id as "familyId", i.consent_id as "consentId",
   i.consent_client_id as "consentClientId", i.parent_jti as "parentJti", i.agent_id as "agentId", i.agent_chain as "agentChain",
   i.dpop_jkt as "dpopJkt", i.issued_at as "issuedAt", i.expires_at as "expiresAt",
-  ${ISSUANCE_REVOKED} as "revokedAt"`;
+  i.connection_id as "connectionId", ${ISSUANCE_REVOKED} as "revokedAt"`;
 const FAMILY = `f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.scopes,
   f.created_at as "createdAt", least(f.expires_at, f.ends_at) as "expiresAt",
   ${FAMILY_REVOKED} as "revokedAt"`;

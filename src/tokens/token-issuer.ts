@@ -6,8 +6,9 @@ import { Clock } from '../platform/clock/clock.js';
 import { AccessTokenSigner } from './access-token-signer.js';
 import type { Authorization, SpentCode, SpentRefreshToken, TokenAnswer } from './authorization.js';
 import { RefreshTokens } from './refresh-tokens.js';
-import { TokenStore, type DecidedOn } from './token.store.js';
-import type { IssuanceRow } from './token-rows.js';
+import { exchangeDetail } from './exchange-detail.js';
+import { decidedOn, type IssuanceRow } from './token-rows.js';
+import { TokenStore } from './token.store.js';
 
 /** Signs, then spends and stores in one commit, then answers: nothing is half-issued, nothing is spent for nothing. */
 @Injectable()
@@ -47,22 +48,8 @@ export class TokenIssuer {
     answer: TokenAnswer,
     issuance: IssuanceRow,
   ): Promise<TokenAnswer | undefined> {
-    const { client, person, resource, scopes, derivation } = authorization;
-    const detail = {
-      jti: issuance.jti,
-      sub: issuance.subject,
-      subject_client: derivation?.subjectClientId,
-      actor_client: client.id,
-      type: 'mint_dispatch',
-      scopes,
-      resource: resource?.slug,
-      chain_kind: derivation?.kind,
-      via_link: derivation?.via,
-      act: derivation?.chain.act,
-      agent_chain: issuance.agentChain.length > 0 ? issuance.agentChain : undefined,
-      parent: derivation?.parentJti,
-      consent: person?.consentId,
-    };
+    const { client, person } = authorization;
+    const detail = { ...exchangeDetail(authorization, issuance), type: 'mint_dispatch' };
     const fact = { action: 'token.exchanged', actorId: person?.id, clientId: client.id, detail };
     const stored = await this.store.insertIssuance(decidedOn(authorization), issuance, this.audit.rows(fact));
     return stored ? answer : undefined;
@@ -133,14 +120,6 @@ export class TokenIssuer {
     });
   }
 }
-
-const decidedOn = ({ policyEpoch, client, person }: Authorization): DecidedOn => ({
-  policyEpoch,
-  clientId: client.id,
-  clientVersion: client.version,
-  userId: person?.id ?? null,
-  userVersion: person?.version ?? null,
-});
 
 /** RFC 9449 §5: the refresh tokens of a confidential client are bound by its authentication, those of a public one by its key. */
 const familyKey = ({ client, jkt }: Authorization): string | undefined =>

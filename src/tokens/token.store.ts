@@ -3,18 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { insertAudit } from '../audit/audit-rows.js';
 import { Database, DatabaseAway, type Transaction } from '../platform/postgres/database.js';
 import { InsertBatcher } from '../platform/postgres/insert-batcher.js';
-import type { CodeRow, FamilyRow, IssuanceRow, NewCode } from './token-rows.js';
-import { INSERT_ISSUANCE, INSERT_ISSUANCES, issuanceJson } from './token-rows.js';
-
-/** The versions a decision rests on. */
-export interface DecidedOn {
-  policyEpoch: number;
-  clientId: string;
-  clientVersion: number;
-  /** Null when the token is about the client itself. */
-  userId: string | null;
-  userVersion: number | null;
-}
+import type { CodeRow, DecidedOn, FamilyRow, IssuanceRow, NewCode, PendingIssuance } from './token-rows.js';
+import { INSERT_ISSUANCE, insertIssuances, issuanceJson, pendingIssuance } from './token-rows.js';
 
 export interface FamilyStart {
   id: string;
@@ -35,7 +25,7 @@ export interface FamilyTurn {
   jkt?: string;
 }
 
-/** Verified by the statement itself: what was decided still holds (S6). `$1`–`$6` are the values of `decidedOn()`. */
+/** Verified by the statement itself: what was decided still holds (S6). `$1`–`$5` are the values of `versionsOf()`. */
 const DECIDED_ON = `
   epoch as (select from policy_epoch where epoch = $1),
   client as (select from clients where id = $2 and version = $3 and status = 'active'),
@@ -69,8 +59,6 @@ const ROTATE_FAMILY = `with ${DECIDED_ON},
 const REVOKED = (kind: string, id: string): string =>
   `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
-type IssuanceToStore = Record<string, unknown> & { jti: string };
-
 /** What the person behind a row of this alias allows there by now. */
 const CONSENT_SCOPES = (row: string): string =>
   `(select k.scopes from consents k where k.user_id = ${row}.user_id and k.client_id = ${row}.client_id
@@ -79,11 +67,11 @@ const CONSENT_SCOPES = (row: string): string =>
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
 export class TokenStore {
-  readonly #issuances: InsertBatcher<IssuanceToStore>;
+  readonly #issuances: InsertBatcher<PendingIssuance>;
 
   constructor(private readonly database: Database) {
-    this.#issuances = new InsertBatcher<IssuanceToStore>({
-      run: (rowsJson) => this.database.query(INSERT_ISSUANCES, [rowsJson], 'issuances.insert'),
+    this.#issuances = new InsertBatcher<PendingIssuance>({
+      run: (rowsJson) => this.database.query(insertIssuances(), [rowsJson], 'issuances.insert'),
       keyOf: ({ jti }) => jti,
     });
   }
@@ -94,14 +82,7 @@ export class TokenStore {
    * @returns false when what was decided no longer holds
    */
   insertIssuance(on: DecidedOn, issuance: IssuanceRow, audit: string): Promise<boolean> {
-    return this.#issuances.offer({
-      ...issuanceJson(issuance),
-      jti: issuance.jti,
-      client_version: on.clientVersion,
-      user_version: on.userVersion,
-      policy_epoch: on.policyEpoch,
-      audit: JSON.parse(audit) as unknown,
-    });
+    return this.#issuances.offer(pendingIssuance(on, issuance, audit));
   }
 
   async insertCode(tx: Transaction, code: NewCode): Promise<void> {
@@ -170,7 +151,7 @@ export class TokenStore {
     audit: string,
   ): Promise<boolean> {
     const values = [
-      ...decidedOn(on),
+      ...versionsOf(on),
       now,
       code.id,
       code.hash,
@@ -187,7 +168,7 @@ export class TokenStore {
   /** Rotates a family's one row (S4), under the same conditions and with the same result as `spendCode`. */
   rotateFamily(on: DecidedOn, now: Date, turn: FamilyTurn, issuance: IssuanceRow, audit: string): Promise<boolean> {
     const values = [
-      ...decidedOn(on),
+      ...versionsOf(on),
       now,
       turn.id,
       turn.presentedHash,
@@ -253,7 +234,7 @@ export class TokenStore {
   }
 }
 
-const decidedOn = (on: DecidedOn): unknown[] => [
+const versionsOf = (on: DecidedOn): unknown[] => [
   on.policyEpoch,
   on.clientId,
   on.clientVersion,

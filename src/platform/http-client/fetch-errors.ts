@@ -25,6 +25,18 @@ export class FetchFailed extends Error {
   }
 }
 
+/** Whether a request that failed was certainly not acted upon: it never left. A time-out or a broken connection may have come after. */
+export function reachedNobody(error: FetchRefused | FetchFailed): boolean {
+  if (error instanceof FetchFailed)
+    return error.reason === 'dns' || error.reason === 'capacity' || refused(error.cause);
+  return error.reason !== 'encoding' && error.reason !== 'too_large';
+}
+
+const refused = (cause: unknown): boolean =>
+  cause instanceof Error &&
+  'code' in cause &&
+  (cause.code === 'ECONNREFUSED' || cause.code === 'UND_ERR_CONNECT_TIMEOUT');
+
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** What Node or undici threw while connecting or reading, as one of ours. */

@@ -13,6 +13,15 @@ export interface GuardedGet extends UrlRules {
   readonly timeoutMs: number;
   /** The `Accept` header. */
   readonly accept: string;
+  /** Names in lower case. Values may be secrets: they are never logged, nor part of an error. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface GuardedPost extends GuardedGet {
+  readonly contentType: string;
+  readonly body: string;
+  /** DELETE, where a protocol has a body there. */
+  readonly method?: 'POST' | 'DELETE';
 }
 
 export interface FetchedAnswer {
@@ -23,10 +32,16 @@ export interface FetchedAnswer {
   readonly body: Buffer;
 }
 
+interface Message {
+  readonly method?: 'POST' | 'DELETE';
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 const maxInFlight = 16;
 
 /**
- * GET for URLs that somebody else chose (server-side request forgery, OWASP A10).
+ * Requests to URLs that somebody else chose (server-side request forgery, OWASP A10).
  *
  * The name is resolved once, every address it has must be allowed, and only these are dialled: a second answer of the
  * DNS cannot lead elsewhere. TLS certificates are always verified.
@@ -40,14 +55,26 @@ export class GuardedFetch {
    * @throws FetchRefused when asking again would not help
    * @throws FetchFailed when it may
    */
-  async get(url: string, options: GuardedGet): Promise<FetchedAnswer> {
+  get(url: string, { headers, ...options }: GuardedGet): Promise<FetchedAnswer> {
+    return this.#send(url, options, { headers });
+  }
+
+  /**
+   * @throws FetchRefused when asking again would not help
+   * @throws FetchFailed when it may; whether the other side acted on the request is unknown then, unless `reachedNobody`
+   */
+  post(url: string, { contentType, body, headers, method = 'POST', ...options }: GuardedPost): Promise<FetchedAnswer> {
+    return this.#send(url, options, { method, body, headers: { ...headers, 'content-type': contentType } });
+  }
+
+  async #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
     const target = outgoingUrl(url, options);
     if (this.#inFlight >= maxInFlight) throw new FetchFailed('capacity');
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(new FetchFailed('timeout')), options.timeoutMs);
     this.#inFlight++;
     // The slot is held until the work has ended, not the waiting for it: a name server that hangs stays counted.
-    const work = this.#fetch(target, options, deadline.signal).finally(() => this.#inFlight--);
+    const work = this.#fetch(target, options, message, deadline.signal).finally(() => this.#inFlight--);
     try {
       return await Promise.race([work, aborted(deadline.signal)]);
     } catch (error) {
@@ -57,7 +84,7 @@ export class GuardedFetch {
     }
   }
 
-  async #fetch(target: Target, options: GuardedGet, signal: AbortSignal): Promise<FetchedAnswer> {
+  async #fetch(target: Target, options: GuardedGet, message: Message, signal: AbortSignal): Promise<FetchedAnswer> {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
     const agent = new Agent({
@@ -68,7 +95,14 @@ export class GuardedFetch {
       const { statusCode, headers, body } = await request(target.url, {
         dispatcher: agent,
         signal,
-        headers: { accept: options.accept, 'accept-encoding': 'identity', 'user-agent': 'authplane' },
+        method: message.method,
+        body: message.body,
+        headers: {
+          ...message.headers,
+          accept: options.accept,
+          'accept-encoding': 'identity',
+          'user-agent': 'authplane',
+        },
       });
       refuseEncoded(headers['content-encoding']);
       return { status: statusCode, headers: flat(headers), body: await bounded(body, options.maxBytes) };

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { NextFunction, Request, Response } from 'express';
 import { OAuthError, parseForm, parseJson, type Form } from '#libs/oauth';
@@ -27,6 +28,17 @@ export function collectBody(req: Request, res: Response, next: NextFunction): vo
   // The sender is gone: there is nobody to answer, and nothing of ours went wrong.
   req.once('error', () => res.destroy());
 }
+
+/** Beside the parsed body of the operator's listener, for what is kept as it was sent. */
+export const keepRawBody = (req: IncomingMessage, _res: unknown, body: Buffer): void =>
+  void bodies.set(req as Request, body);
+
+/** The text of a JSON body, which means one thing only: no member twice. */
+export const RawJsonBody = createParamDecorator((_: unknown, context: ExecutionContext): string => {
+  const text = textOf(context.switchToHttp().getRequest<Request>(), 'application/json');
+  parseJson(text);
+  return text;
+});
 
 /** The urlencoded body as a `Form`. RFC 6749 Appendix B. */
 export const FormBody = createParamDecorator((_: unknown, context: ExecutionContext): Form => {

@@ -4,7 +4,7 @@ import { json, type RequestHandler } from 'express';
 import { OAuthError } from '#libs/oauth';
 import type { Config } from '../../config/config.js';
 import { accessLog } from './access-log.js';
-import { collectBody } from './body.js';
+import { collectBody, keepRawBody } from './body.js';
 import { cors } from './cors.js';
 import { hostCheck } from './host-check.js';
 import { listenerOf } from './listeners.js';
@@ -32,7 +32,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): read
     hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }),
     cors(config.server.allowedOrigins),
     app.get(Throughput).door,
-    byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT }) }),
+    byListener({ public: collectBody, admin: json({ limit: ADMIN_BODY_LIMIT, verify: keepRawBody }) }),
   ];
   app.use(...doors);
   return doors;

@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { EdgeFilter } from './edge-filter.js';
+import { EitherErrorFilter } from './either-error-filter.js';
 import { OAuthErrorFilter } from './oauth-error-filter.js';
 import { PageErrorFilter } from './page-error-filter.js';
 import { Pages } from './page.js';
@@ -20,9 +21,10 @@ import { Throughput } from './throughput.js';
     Pages,
     OAuthErrorFilter,
     PageErrorFilter,
+    EitherErrorFilter,
     ProblemFilter,
     { provide: APP_FILTER, useClass: EdgeFilter },
   ],
-  exports: [Throughput, Pages, OAuthErrorFilter, PageErrorFilter, ProblemFilter],
+  exports: [Throughput, Pages, OAuthErrorFilter, PageErrorFilter, EitherErrorFilter, ProblemFilter],
 })
 export class HttpModule {}

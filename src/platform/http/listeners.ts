@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { applyDecorators, Controller, UseFilters, VERSION_NEUTRAL } from '@nestjs/common';
+import { EitherErrorFilter } from './either-error-filter.js';
 import { OAuthErrorFilter } from './oauth-error-filter.js';
 import { PageErrorFilter } from './page-error-filter.js';
 import { ProblemFilter } from './problem-filter.js';
@@ -23,6 +24,10 @@ export const ProtocolController = (path = ''): ClassDecorator =>
 /** A page of the public listener; failures leave as pages. */
 export const PageController = (path = ''): ClassDecorator =>
   applyDecorators(Controller({ path, version: 'public' }), UseFilters(PageErrorFilter));
+
+/** A page of the public listener that is JSON to programs; failures leave as whichever is asked for. */
+export const EitherController = (path = ''): ClassDecorator =>
+  applyDecorators(Controller({ path, version: 'public' }), UseFilters(EitherErrorFilter));
 
 /** An endpoint of the operator's listener; failures leave as RFC 9457 problems. */
 export const AdminController = (path = ''): ClassDecorator =>

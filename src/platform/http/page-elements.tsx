@@ -104,3 +104,12 @@ export function PostForm(props: {
 export function Unseen({ children }: { children: ComponentChildren }): JSX.Element {
   return <span class="unseen">{children}</span>;
 }
+
+export function Day({ date }: { date: Date }): JSX.Element {
+  const iso = date.toISOString();
+  return (
+    <time dateTime={iso}>
+      {date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })}
+    </time>
+  );
+}

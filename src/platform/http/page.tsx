@@ -63,6 +63,12 @@ export class Pages {
     res.set({ 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' });
     res.redirect(303, this.href(path, query));
   }
+
+  /** 303 to another site, byte for byte. Whoever calls it has checked where that is. */
+  leave(res: Response, url: string): void {
+    res.set({ 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer', Location: url });
+    res.status(303).end();
+  }
 }
 
 /** Writes a whole HTML document with the headers of W50. */

@@ -60,9 +60,14 @@ export function gaveWay(error: unknown): boolean {
 }
 
 /** The name of the unique constraint that a row would have violated; undefined for every other error. */
-export function violatedUnique(error: unknown): string | undefined {
+export const violatedUnique = (error: unknown): string | undefined => violated('23505', error);
+
+/** The same for a foreign key. */
+export const violatedForeign = (error: unknown): string | undefined => violated('23503', error);
+
+function violated(state: string, error: unknown): string | undefined {
   const source: unknown = error instanceof QueryFailedError ? error.driverError : error;
-  if (sqlState(source) !== '23505' || !(source instanceof Error && 'constraint' in source)) return undefined;
+  if (sqlState(source) !== state || !(source instanceof Error && 'constraint' in source)) return undefined;
   return typeof source.constraint === 'string' ? source.constraint : undefined;
 }
 

@@ -1,0 +1,22 @@
+import type { OwnConnection } from './connection-view.js';
+
+/** A connection as its owner gets it. Member by member, so that nothing sealed can slip in. */
+export const toConnectionDocument = (connection: OwnConnection) => ({
+  id: connection.id,
+  provider: connection.providerSlug,
+  display_name: connection.providerLabel,
+  account: connection.account,
+  status: connection.status,
+  scopes: connection.scopes,
+  created_at: connection.createdAt.toISOString(),
+  last_used_at: connection.lastUsedAt?.toISOString(),
+  last_used_client_id: connection.lastUsedClientId,
+  last_used_by: connection.lastUsedBy,
+  consents: connection.consents.map(({ id, resourceName, resourceUri, scopes, createdAt }) => ({
+    id,
+    resource: resourceUri,
+    display_name: resourceName,
+    scopes,
+    created_at: createdAt.toISOString(),
+  })),
+});

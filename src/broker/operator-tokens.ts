@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Clock } from '../platform/clock/clock.js';
+import { Connectors } from './connectors/connectors.js';
+import type { Provider } from './provider.js';
+import { SingleFlight } from './single-flight.js';
+import type { UpstreamAccess } from './upstream-access.js';
+import { UpstreamMisconfigured, UpstreamRefused } from './upstream-errors.js';
+
+const MARGIN_MS = 60_000;
+const MAX_KEPT = 1_000;
+
+/** Access tokens by the operator's own credential: nobody connects, and nothing rotates. They are kept in memory only. */
+@Injectable()
+export class OperatorTokens {
+  readonly #flights = new SingleFlight<UpstreamAccess>();
+  readonly #kept = new LRUCache<string, UpstreamAccess>({ max: MAX_KEPT });
+
+  constructor(
+    private readonly connectors: Connectors,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws UpstreamAway, UpstreamMisconfigured */
+  async of(provider: Provider, scopes: readonly string[]): Promise<UpstreamAccess> {
+    const key = JSON.stringify([provider.id, provider.updatedAt, ...scopes.toSorted()]);
+    const kept = this.#kept.get(key);
+    if (kept?.expiresAt && kept.expiresAt.getTime() - MARGIN_MS > this.clock.now().getTime()) return kept;
+    return this.#flights.join(key, () => this.#obtain(provider, scopes, key));
+  }
+
+  async #obtain(provider: Provider, scopes: readonly string[], key: string): Promise<UpstreamAccess> {
+    const connector = this.connectors.of(provider);
+    const token = await connector.vend(provider, undefined, scopes).catch((error: unknown) => {
+      // No person can mend it by connecting again.
+      throw error instanceof UpstreamRefused ? new UpstreamMisconfigured(error.code) : error;
+    });
+    const { accessToken, expiresInSeconds } = token;
+    const expiresAt =
+      expiresInSeconds === undefined ? undefined : new Date(this.clock.now().getTime() + expiresInSeconds * 1000);
+    const access = { accessToken, expiresAt, scopes: token.scopes ?? scopes };
+    if (expiresAt && connector.traits(provider).cacheAccessTokens) this.#kept.set(key, { ...access, cached: true });
+    return { ...access, cached: false };
+  }
+}

@@ -11,7 +11,7 @@ import { CredentialVault } from './credential-vault.js';
 import { Connectors } from './connectors/connectors.js';
 import { ApiKeyConnector } from './connectors/api-key.connector.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
-import { ServiceAccountConnector } from './connectors/service-account.connector.js';
+import { JwtBearerConnector } from './connectors/jwt-bearer.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { ProviderEntity } from './provider.entity.js';
 import { ProviderRegistry } from './provider-registry.js';
@@ -38,7 +38,7 @@ import { Providers } from './providers.js';
     UpstreamCalls,
     OAuthConnector,
     ApiKeyConnector,
-    ServiceAccountConnector,
+    JwtBearerConnector,
     Connectors,
     ConnectionStore,
     ConnectionConsentStore,

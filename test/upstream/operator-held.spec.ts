@@ -3,7 +3,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { decodeProtectedHeader, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiKeyConnector } from '../../src/broker/connectors/api-key.connector.js';
-import { ServiceAccountConnector } from '../../src/broker/connectors/service-account.connector.js';
+import { JwtBearerConnector } from '../../src/broker/connectors/jwt-bearer.connector.js';
 import { UpstreamCalls } from '../../src/broker/connectors/upstream-calls.js';
 import type { Protocol, Provider } from '../../src/broker/provider.js';
 import { ProviderSecrets } from '../../src/broker/provider-secrets.js';
@@ -30,7 +30,7 @@ const env: Record<string, string> = {
 const secrets = new ProviderSecrets(new SecretReferences(env), new AesMaster('ab'.repeat(32)));
 const clock = new SettableClock();
 const calls = new UpstreamCalls(new GuardedFetch(), clock, loadConfig({ env: {} }));
-const accounts = new ServiceAccountConnector(calls, secrets, clock);
+const accounts = new JwtBearerConnector(calls, secrets, clock);
 const keys = new ApiKeyConnector(secrets);
 
 /** What upstream was told last, and what it answers. */

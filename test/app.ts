@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@nestjs/common';
@@ -27,6 +27,8 @@ export class SettableClock extends Clock {
 export interface TestAppOptions {
   /** Settings by their variable without `AUTHPLANE_`: `{ OAUTH_CODE_TTL: '1m' }`. */
   settings?: Readonly<Record<string, string>>;
+  /** What the configuration file says. */
+  yaml?: string;
   redisUrl?: string;
   clock?: SettableClock;
   /** A second replica on the database of the first. */
@@ -71,7 +73,10 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   const dataDir = beside ? undefined : mkdtempSync(join(tmpdir(), 'authplane-app-'));
   const [port, adminPort] = [await freePort(), await freePort()];
   const issuer = beside?.issuer ?? `http://localhost:${port}`;
+  const yamlPath = options.yaml === undefined ? undefined : join(tmpdir(), `authplane-${port}.yaml`);
+  if (yamlPath !== undefined) writeFileSync(yamlPath, options.yaml ?? '', { mode: 0o600 });
   const config = loadConfig({
+    yamlPath,
     env: {
       AUTHPLANE_SERVER_ISSUER: issuer,
       AUTHPLANE_SERVER_ADDRESS: `127.0.0.1:${port}`,
@@ -84,6 +89,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       ...Object.fromEntries(Object.entries(settings).map(([name, value]) => [`AUTHPLANE_${name}`, value])),
     },
   });
+  if (yamlPath !== undefined) rmSync(yamlPath);
   const logged: string[] = [];
   const application = await startApplication({ config, connection: database.connection, clock }, collecting(logged));
   const adminUrl = `http://127.0.0.1:${adminPort}`;

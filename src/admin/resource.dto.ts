@@ -166,6 +166,11 @@ export class ListResources extends UuidPageQuery {
   @MayBeAbsent()
   @IsIn(['mint', 'broker'])
   backend_kind?: 'mint' | 'broker';
+
+  /** Id or slug of the provider that they lead to. */
+  @MayBeAbsent()
+  @IsText(63)
+  broker_provider?: string;
 }
 
 export class DeleteResource {

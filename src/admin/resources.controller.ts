@@ -29,10 +29,14 @@ export class ResourcesController {
   /** There are few resources, so that all of them are read and the page is cut out here. */
   @Get()
   async list(@QueryParameters() query: ListResources): Promise<object> {
-    const { slug, backend_kind: kind, cursor = '', offset = 0 } = query;
+    const { slug, backend_kind: kind, broker_provider: named, cursor = '', offset = 0 } = query;
+    const providerId = named && ((await this.providers.bySlug(named))?.id ?? named);
     const all = (await this.registry.list()).filter(
       (resource) =>
-        resource.id > cursor && (!slug || resource.slug === slug) && (!kind || resource.backendKind === kind),
+        resource.id > cursor &&
+        (!slug || resource.slug === slug) &&
+        (!kind || resource.backendKind === kind) &&
+        (!providerId || resource.brokerProviderId === providerId),
     );
     const { rows, nextCursor } = await readPage(query, async (limit) => all.slice(offset, offset + limit));
     return pageOf('resources', rows.map(toResourceView), nextCursor);

@@ -4,6 +4,7 @@ import { AccountsModule } from '../accounts/accounts.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenCache } from './access-token-cache.js';
+import { BrokerSeeds } from './broker-seeds.js';
 import { ConnectAsking } from './connect-asking.js';
 import { ConnectDecision } from './connect-decision.js';
 import { ConnectFlow } from './connect-flow.js';
@@ -22,8 +23,10 @@ import { ConnectionEntity } from './connection.entity.js';
 import { ConnectionStore } from './connection.store.js';
 import { ConnectionsController } from './connections.controller.js';
 import { Connections } from './connections.js';
+import { ApiKeyConnector } from './connectors/api-key.connector.js';
 import { Connectors } from './connectors/connectors.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
+import { ServiceAccountConnector } from './connectors/service-account.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { CredentialRefresh } from './credential-refresh.js';
 import { CredentialVault } from './credential-vault.js';
@@ -58,12 +61,15 @@ import { VendStore } from './vend.store.js';
   ],
   controllers: [ConnectController, ConnectionsController],
   providers: [
+    BrokerSeeds,
     ProviderStore,
     Providers,
     ProviderRegistry,
     ProviderSecrets,
     UpstreamCalls,
     OAuthConnector,
+    ApiKeyConnector,
+    ServiceAccountConnector,
     Connectors,
     CredentialVault,
     ConnectionStore,

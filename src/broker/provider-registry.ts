@@ -106,6 +106,20 @@ export class ProviderRegistry {
     });
   }
 
+  /** Why a provider cannot work as it is, as far as that can be seen from here. */
+  problemOf(provider: Provider): string | undefined {
+    try {
+      const atHand = { given: false, kept: provider.sealedSecret !== undefined };
+      const { reference } = this.connectors.of(provider).check(provider.configData, atHand);
+      return reference === undefined || this.secrets.isSet(reference)
+        ? undefined
+        : `the variable ${reference} is not set`;
+    } catch (error) {
+      if (error instanceof ProviderConfigWrong) return error.message;
+      throw error;
+    }
+  }
+
   /** Sealed before anything is stored: a provider as it will lie in its row. */
   async #checked(provider: Provider): Promise<Provider> {
     if (this.encryption.driver === 'none') throw new DataEncryptionRequired();
@@ -113,11 +127,12 @@ export class ProviderRegistry {
     const connector = this.connectors.of(provider);
     const { configData, secret } = withoutSecret(provider.configData, connector.inlineSecret);
     const atHand = { given: secret !== undefined, kept: provider.sealedSecret !== undefined };
-    const { reference, inRow } = connector.check(configData, atHand);
-    if (reference !== undefined && !this.secrets.isSet(reference))
-      this.#log.warn(`provider ${provider.slug}: the variable ${reference} is not set`);
+    const { inRow } = connector.check(configData, atHand);
     const sealed = secret === undefined ? provider.sealedSecret : await this.secrets.seal(provider.id, secret);
-    return { ...provider, configData, sealedSecret: inRow ? sealed : undefined };
+    const checked = { ...provider, configData, sealedSecret: inRow ? sealed : undefined };
+    const problem = this.problemOf(checked);
+    if (problem) this.#log.warn(`provider ${provider.slug}: ${problem}`);
+    return checked;
   }
 }
 

@@ -9,6 +9,7 @@ import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
 import { addJobCommands } from './job.command.js';
 import { addKeyCommands } from './key.command.js';
+import { addProviderCommands } from './provider.command.js';
 import { addResourceCommands } from './resource.command.js';
 import { exitCodes, processTerminal, type Terminal } from './terminal.js';
 import { addUserCommands } from './user.command.js';
@@ -38,6 +39,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   const run = runOn(terminal);
   addClientCommands(admin, run);
   addResourceCommands(admin, run);
+  addProviderCommands(admin, run);
   addFrontingCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);

@@ -20,6 +20,7 @@ interface IdFlags {
 }
 
 interface SettingFlags {
+  readonly brokerProvider?: string;
   readonly uri?: string;
   readonly displayName?: string;
   readonly scopes?: ScopeFlag[];
@@ -104,10 +105,12 @@ function addReading(resource: Command, run: Run): void {
   paged(resource.command('list').description('list resources'))
     .option('--backend-kind <kind>', 'mint or broker')
     .option('--slug <slug>')
+    .option('--broker-provider <id or slug>', 'those that lead to this provider')
     .action(
-      run<PageFlags & { backendKind?: string; slug?: string }>(
-        async ({ limit, cursor, backendKind, slug }, { api, output }) => {
-          const answer = await api.get('/admin/resources', { limit, cursor, backend_kind: backendKind, slug });
+      run<PageFlags & { backendKind?: string; slug?: string; brokerProvider?: string }>(
+        async ({ limit, cursor, backendKind, slug, brokerProvider }, { api, output }) => {
+          const query = { limit, cursor, backend_kind: backendKind, slug, broker_provider: brokerProvider };
+          const answer = await api.get('/admin/resources', query);
           output.list(answer, 'resources', columns, withScopeNames);
         },
       ),
@@ -123,6 +126,7 @@ function addReading(resource: Command, run: Run): void {
 function settings(command: Command): Command {
   return command
     .option('--uri <uri>', 'what clients send as resource and find as aud, byte for byte')
+    .option('--broker-provider <id or slug>', 'the provider that a broker resource leads to; none: no longer any')
     .option('--display-name <name>', 'what people read on the consent page')
     .option('--scopes <scope>', "'name|upstream|description', repeatable; replaces the list", scopes)
     .option('--scopes-file <file>', 'JSON file with the list of scopes; replaces the list', scopesFile)
@@ -145,11 +149,20 @@ function toSettings(flags: SettingFlags): Record<string, unknown> {
   };
   return {
     uri: flags.uri,
+    ...toProvider(flags.brokerProvider),
     display_name: flags.displayName,
     scopes: flags.scopes ?? flags.scopesFile,
     policy: Object.keys(policy).length > 0 ? policy : undefined,
     access_token_ttl: orNull(flags.accessTokenTtl),
   };
+}
+
+function toProvider(named: string | undefined): Record<string, unknown> {
+  if (named === undefined) return {};
+  if (named === 'none') return { broker_provider_id: null };
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)
+    ? { broker_provider_id: named }
+    : { broker_provider_slug: named };
 }
 
 function toClearing(flags: UpdateFlags): Record<string, unknown> {

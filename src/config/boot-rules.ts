@@ -47,6 +47,14 @@ const rules: readonly Rule[] = [
       : undefined,
   ],
   resourceRules,
+  ({ brokerProviders, dataEncryption }) => [
+    brokerProviders.length > 0 && !dataEncryption.driver
+      ? 'data_encryption required when broker_providers configured: set data_encryption.driver to aes_master'
+      : undefined,
+    ...brokerProviders
+      .filter(({ slug }, index) => brokerProviders.findIndex((other) => other.slug === slug) !== index)
+      .map(({ slug }) => `broker_providers: slug ${slug} is there twice`),
+  ],
 ];
 
 function resourceRules({ resources, resource, server }: Config): string[] {
@@ -56,11 +64,16 @@ function resourceRules({ resources, resource, server }: Config): string[] {
   }
   const seen = new Set<string>();
   const uris = new Set<string>();
-  for (const { slug, uri, backendKind } of resources) {
+  for (const { slug, uri, backendKind, brokerProviderSlug, brokerProviderId } of resources) {
     if (seen.has(slug)) problems.push(`resources: slug ${slug} is there twice`);
     seen.add(slug);
+    const hasProvider = brokerProviderSlug !== undefined || brokerProviderId !== undefined;
+    if (backendKind === 'broker' && !hasProvider)
+      problems.push(`resources: ${slug} needs a broker_provider_slug, because its backend_kind is broker`);
+    if (backendKind === 'mint' && hasProvider)
+      problems.push(`resources: ${slug} must not have a broker provider, because its backend_kind is mint`);
     if (uri === undefined) {
-      if (backendKind === 'mint') problems.push(`resources: ${slug} needs a uri, because its backend_kind is mint`);
+      problems.push(`resources: ${slug} needs a uri`);
       continue;
     }
     if (sameTarget(uri, server.issuer)) problems.push(`resources: uri of ${slug} must not be the issuer`);

@@ -118,6 +118,16 @@ resources: [{ slug: a, uri: "https://a.example" }, { slug: b, uri: "https://a.ex
 resources: [{ slug: A_b, uri: "https://a.example" }] -> resources[0].slug must be 1 to 63 lower-case letters
 resources: [{ uri: "https://a.example" }] -> resources[0].slug must be 1 to 63 lower-case letters
 resources: [{ slug: a }] -> resources: a needs a uri
+resources: [{ slug: a, backend_kind: broker, broker_provider_slug: p }] -> resources: a needs a uri
+resources: [{ slug: a, uri: "https://a.example", backend_kind: broker }] -> resources: a needs a broker_provider_slug
+resources: [{ slug: a, uri: "https://a.example", broker_provider_slug: p }] -> resources: a must not have a broker provider
+broker_providers: [{ slug: a }] -> data_encryption required when broker_providers configured
+broker_providers: [{ slug: a }, { slug: a }] -> broker_providers: slug a is there twice
+broker_providers: [{ slug: A }] -> broker_providers[0].slug must be 1 to 63 lower-case letters, digits and hyphens, not A
+broker_providers: [{ slug: a, protocol: saml }] -> broker_providers[0].protocol must be one of oauth, api_key, service_account
+broker_providers: [{ slug: a, config_data: [] }] -> broker_providers[0].config_data must be a mapping, or text that is a JSON object
+broker_providers: [{ slug: a, config_data: "{" }] -> broker_providers[0].config_data must be a mapping, or text that is a JSON object
+broker_providers: [{ slug: a, config_data: { client_id: "\${ID}" } }] -> broker_providers[0].config_data is still a placeholder
 resources: [{ slug: a, uri: "https://a.example#b" }] -> resources[0].uri must be an absolute URI without fragment
 resources: [{ slug: a, uri: "https://a.example", scopes: [{ name: "a b" }] }] -> resources[0].scopes[0].name must be one scope token
 resources: [{ slug: a, uri: "https://a.example", scopes: [{ nmae: a }] }] -> did you mean resources[0].scopes[0].name?

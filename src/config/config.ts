@@ -21,6 +21,7 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
 import type { SecretReferences } from './secret-references.js';
 
@@ -91,6 +92,20 @@ export class Config {
 
   @section('resource', () => SingleResourceSettings, 'One more resource, for whoever configures by environment alone.')
   readonly resource: SingleResourceSettings;
+
+  @records(
+    'broker_providers',
+    () => ProviderSeed,
+    'Upstream providers created at boot unless their slug exists; later edits do not spread. They need data_encryption.',
+  )
+  readonly brokerProviders: readonly ProviderSeed[];
+
+  @section(
+    'broker_provider',
+    () => SingleProviderSettings,
+    'One more provider, for whoever configures by environment alone.',
+  )
+  readonly brokerProvider: SingleProviderSettings;
 
   @text('client_secret_pepper', {
     default: '',

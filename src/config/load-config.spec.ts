@@ -106,6 +106,46 @@ describe('loadConfig', () => {
     expect(() => Object.assign(config.session, { secret: 'another' })).toThrow(TypeError);
   });
 
+  it('reads a provider from YAML, as a mapping or as JSON text, and one from the environment', () => {
+    const env = {
+      AUTHPLANE_DATA_ENCRYPTION_DRIVER: 'aes_master',
+      AUTHPLANE_DATA_ENCRYPTION_KEY_ENV: 'MASTER',
+      MASTER: 'ab'.repeat(32),
+      AUTHPLANE_BROKER_PROVIDER_SLUG: 'from-env',
+      AUTHPLANE_BROKER_PROVIDER_CLIENT_ID: 'us',
+      AUTHPLANE_BROKER_PROVIDER_CLIENT_SECRET_REF: 'CONNECTOR_A',
+      AUTHPLANE_BROKER_PROVIDER_PRESET: 'github',
+    };
+    const yaml = `broker_providers:
+      - { slug: one, display_name: One, config_data: { client_id: us, client_secret: hidden-in-yaml } }
+      - { slug: two, protocol: api_key, config_data: '{ "api_key": "hidden-too" }' }`;
+    const { brokerProviders } = load(env, yaml);
+    expect(brokerProviders.map(({ slug, protocol, configData }) => [slug, protocol, configData])).toEqual([
+      ['one', 'oauth', '{"client_id":"us","client_secret":"hidden-in-yaml"}'],
+      ['two', 'api_key', '{ "api_key": "hidden-too" }'],
+      ['from-env', 'oauth', '{"preset":"github","client_id":"us","client_secret_ref":"CONNECTOR_A"}'],
+    ]);
+    expect(JSON.stringify(brokerProviders)).not.toContain('hidden');
+  });
+
+  it('reads secrets that rows name only under their prefixes', () => {
+    const env = { CONNECTOR_A: 'a', AUTHPLANE_VAULT_B: 'b', AUTHPLANE_SESSION_SECRET: 's'.repeat(32), CONNECTOR_: 'x' };
+    const { secretReferences: references } = load(env);
+    expect(['CONNECTOR_A', 'AUTHPLANE_VAULT_B'].map((name) => references.read(name))).toEqual(['a', 'b']);
+    const others = [
+      'AUTHPLANE_SESSION_SECRET',
+      'PATH',
+      'CONNECTOR_',
+      'CONNECTOR_a',
+      ' CONNECTOR_A',
+      'CONNECTOR_A\n',
+      'XCONNECTOR_A',
+      '',
+    ];
+    expect(others.map((name) => references.read(name))).toEqual(others.map(() => undefined));
+    expect(`${JSON.stringify(load(env))}${JSON.stringify(references)}`).not.toContain('"a"');
+  });
+
   it('shows no secret when a section is printed', () => {
     const config = load({
       ...production,

@@ -5,6 +5,7 @@ import { bootProblems } from './boot-rules.js';
 import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
+import { providerSeedOf } from './provider-seed.js';
 import { seedOf } from './resource-seed.js';
 import { SecretReferences } from './secret-references.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
@@ -88,6 +89,10 @@ function complete(config: Config, cwd: string): void {
   const seed = seedOf(config.resource);
   if (seed && !config.resources.some(({ uri }) => uri === seed.uri)) {
     Object.assign(config, { resources: [...config.resources, seed] });
+  }
+  const provider = providerSeedOf(config.brokerProvider);
+  if (provider && !config.brokerProviders.some(({ slug }) => slug === provider.slug)) {
+    Object.assign(config, { brokerProviders: [...config.brokerProviders, provider] });
   }
 }
 

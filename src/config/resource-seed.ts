@@ -56,6 +56,12 @@ export class ResourceSeed {
   @text('backend_kind', { default: 'mint', oneOf: ['mint', 'broker'], about: 'Whether this server mints its tokens.' })
   readonly backendKind: 'mint' | 'broker';
 
+  @text('broker_provider_slug', { about: 'The provider of a broker resource.' })
+  readonly brokerProviderSlug?: string;
+
+  @text('broker_provider_id', { about: 'The same by its id; the slug wins.' })
+  readonly brokerProviderId?: string;
+
   @text('display_name', { default: '', about: 'Its name on pages.' })
   readonly displayName: string;
 

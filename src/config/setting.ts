@@ -1,7 +1,8 @@
 import { IsIn, IsOptional, Max, MaxLength, Min, ValidateNested } from 'class-validator';
 import { parseDuration } from './duration.js';
 
-export type SettingKind = 'text' | 'boolean' | 'integer' | 'number' | 'duration' | 'list' | 'section' | 'records';
+export type SettingKind =
+  'text' | 'boolean' | 'integer' | 'number' | 'duration' | 'list' | 'json' | 'section' | 'records';
 export type SettingsClass = new () => object;
 
 interface About {
@@ -66,6 +67,11 @@ export function boolean(key: string, options: About & { default: boolean }): Pro
 /** Comma- or space-separated in the environment, a list in YAML. */
 export function list(key: string, options: About): PropertyDecorator {
   return declare({ kind: 'list', key, default: [], ...options });
+}
+
+/** An object whose members others check: a mapping in YAML, or JSON; read as JSON. */
+export function json(key: string, options: About): PropertyDecorator {
+  return declare({ kind: 'json', key, default: '{}', ...options });
 }
 
 export function integer(key: string, options: Bounded<number>): PropertyDecorator {

@@ -125,12 +125,14 @@ const expectation: Readonly<Record<SettingKind, string>> = {
   number: 'must be a number',
   duration: 'must be a duration such as 30s, 10m, 1h30m or 7d',
   list: 'must be a list of texts',
+  json: 'must be a mapping, or text that is a JSON object',
   section: 'must be a mapping of settings',
   records: 'must be a list',
 };
 
 /** A YAML scalar or list as its kind; undefined when it is of another. */
 function parse(kind: SettingKind, raw: unknown): unknown {
+  if (kind === 'json') return objectText(raw);
   if (Array.isArray(raw)) return kind === 'list' && raw.every((entry) => typeof entry === 'string') ? raw : undefined;
   if (typeof raw === 'string')
     return kind === 'boolean' || kind === 'integer' || kind === 'number' ? undefined : parseText(kind, raw);
@@ -153,6 +155,8 @@ function parseText(kind: SettingKind, text: string): unknown {
       return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : undefined;
     case 'duration':
       return parseDuration(text);
+    case 'json':
+      return objectText(text);
     case 'list':
       return text.split(separators).filter((entry) => entry !== '');
     default:
@@ -160,8 +164,19 @@ function parseText(kind: SettingKind, text: string): unknown {
   }
 }
 
+/** What is text already stays byte for byte. */
+function objectText(raw: unknown): string | undefined {
+  try {
+    const value: unknown = typeof raw === 'string' ? JSON.parse(raw) : raw;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    return typeof raw === 'string' ? raw : JSON.stringify(raw);
+  } catch {
+    return undefined;
+  }
+}
+
 function holdsPlaceholder(raw: unknown): boolean {
-  if (Array.isArray(raw)) return raw.some(holdsPlaceholder);
+  if (typeof raw === 'object' && raw !== null) return Object.values(raw).some(holdsPlaceholder);
   return typeof raw === 'string' && placeholder.test(raw);
 }
 

@@ -2,7 +2,10 @@ import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common'
 import { Config } from '../config/config.js';
 import { ResourceRegistry, ResourceTaken } from './resource-registry.js';
 
-/** Creates the resources of the configuration whose slug does not exist yet; what exists is the operator's to change (wire §8.3). */
+/**
+ * Creates the resources of the configuration whose slug does not exist yet; what exists is the operator's to change (wire §8.3).
+ * Broker resources need their provider first: `broker/` creates them.
+ */
 @Injectable()
 export class ResourceSeeds implements OnApplicationBootstrap {
   readonly #log = new Logger(ResourceSeeds.name);
@@ -14,7 +17,8 @@ export class ResourceSeeds implements OnApplicationBootstrap {
 
   async onApplicationBootstrap(): Promise<void> {
     const known = new Set((await this.registry.list()).map(({ slug }) => slug));
-    for (const seed of this.config.resources.filter(({ slug }) => !known.has(slug))) {
+    const wanted = this.config.resources.filter(({ slug, backendKind }) => backendKind === 'mint' && !known.has(slug));
+    for (const seed of wanted) {
       try {
         await this.registry.create(seed);
         this.#log.log(`resource ${seed.slug} created from the configuration`);

@@ -54,6 +54,8 @@ export interface Traits {
   readonly downscope: boolean;
   /** Where the person's browser is sent. Only when `connects`. */
   readonly host?: string;
+  /** The operator's credential gives tokens in the name of a person, whose e-mail address it must be told: no two share them. */
+  readonly speaksForPeople?: boolean;
 }
 
 /**

@@ -1,15 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { Protocol } from '../provider.js';
+import { ApiKeyConnector } from './api-key.connector.js';
 import type { Connector } from './connector.js';
 import { OAuthConnector } from './oauth.connector.js';
+import { ServiceAccountConnector } from './service-account.connector.js';
 
 /** The connector of each protocol. */
 @Injectable()
 export class Connectors {
   readonly #byProtocol: ReadonlyMap<Protocol, Connector>;
 
-  constructor(oauth: OAuthConnector) {
-    this.#byProtocol = new Map([oauth].map((connector) => [connector.protocol, connector]));
+  constructor(oauth: OAuthConnector, apiKey: ApiKeyConnector, serviceAccount: ServiceAccountConnector) {
+    const all: Connector[] = [oauth, apiKey, serviceAccount];
+    this.#byProtocol = new Map(all.map((connector) => [connector.protocol, connector]));
   }
 
   of({ protocol }: { readonly protocol: Protocol }): Connector {

@@ -14,7 +14,7 @@ import {
   type UpstreamToken,
 } from './connector.js';
 import { readOAuthConfig, type OAuthConfig } from './oauth-config.js';
-import { readTokenAnswer } from './token-answer.js';
+import { readTokenAnswer, type TokenAnswer } from './token-answer.js';
 import type { UpstreamJson } from './upstream-answer.js';
 import { UpstreamCalls } from './upstream-calls.js';
 
@@ -74,7 +74,7 @@ export class OAuthConnector extends Connector {
       redirect_uri: callback.redirectUri,
       ...(config.pkce && { code_verifier: callback.codeVerifier }),
     });
-    const { accessToken, refreshToken, expiresInSeconds, scopes = callback.scopes } = readTokenAnswer(json, config);
+    const { accessToken, refreshToken, expiresInSeconds, scopes = callback.scopes } = readToken(json, config);
     if (refreshToken === undefined && config.refreshToken === 'required')
       throw new UpstreamMisconfigured('refresh_token_missing');
     return {
@@ -103,7 +103,7 @@ export class OAuthConnector extends Connector {
       refresh_token: refreshToken,
       ...narrowed,
     });
-    const answer = readTokenAnswer(json, config);
+    const answer = readToken(json, config);
     const rotated = answer.refreshToken !== undefined && answer.refreshToken !== refreshToken;
     return {
       accessToken: answer.accessToken,
@@ -183,6 +183,10 @@ function requireIssuer({ issuer, requireIss }: OAuthConfig, received: string | u
   if (issuer === undefined || (received === undefined && !requireIss)) return;
   if (received !== issuer) throw new CallbackFromElsewhere();
 }
+
+/** Slack's type of token says whose it is, and not how it is shown. */
+const readToken = (json: UpstreamJson, { answerScopeSeparator, responseFormat }: OAuthConfig): TokenAnswer =>
+  readTokenAnswer(json, answerScopeSeparator, responseFormat);
 
 const memberOf = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null && Object.hasOwn(value, name)

@@ -1,5 +1,4 @@
 import { UpstreamAway, UpstreamMisconfigured } from '../upstream-errors.js';
-import type { OAuthConfig } from './oauth-config.js';
 import type { UpstreamJson } from './upstream-answer.js';
 
 /** A token answer of upstream (RFC 6749 §5.1), of which every member was checked. */
@@ -20,14 +19,14 @@ const MAX_LIFETIME = 10 * 365 * 24 * 3600;
  *
  * @throws UpstreamAway, UpstreamMisconfigured
  */
-export function readTokenAnswer(json: UpstreamJson, config: OAuthConfig): TokenAnswer {
-  const answer = config.responseFormat === 'slack' ? unwrapped(json) : json;
-  requireUsable(answer.token_type, config);
+export function readTokenAnswer(json: UpstreamJson, scopeSeparator: string, wrapped?: 'slack'): TokenAnswer {
+  const answer = wrapped === 'slack' ? unwrapped(json) : json;
+  if (!wrapped) requireBearer(answer.token_type);
   return {
     accessToken: tokenOf(answer.access_token) ?? nonsense(),
     refreshToken: tokenOf(answer.refresh_token),
     expiresInSeconds: lifetimeOf(answer.expires_in),
-    scopes: scopesOf(answer.scope, config.answerScopeSeparator),
+    scopes: scopesOf(answer.scope, scopeSeparator),
   };
 }
 
@@ -38,8 +37,8 @@ function unwrapped(json: UpstreamJson): UpstreamJson {
 }
 
 /** A token that must be proven (DPoP, MAC) cannot be handed on as a bearer. */
-function requireUsable(type: unknown, { responseFormat }: OAuthConfig): void {
-  if (type === undefined || responseFormat === 'slack') return;
+function requireBearer(type: unknown): void {
+  if (type === undefined) return;
   if (typeof type !== 'string') nonsense();
   if (String(type).toLowerCase() !== 'bearer') throw new UpstreamMisconfigured('token_type_not_bearer');
 }

@@ -1,6 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
-import { DataSource, QueryRunnerAlreadyReleasedError, type EntityManager, type QueryRunner } from 'typeorm';
+import {
+  DataSource,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+  type EntityManager,
+  type QueryRunner,
+} from 'typeorm';
 import { PATIENCE_MILLIS } from './connection.js';
 import { asDatabaseAway, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
 
@@ -94,13 +100,16 @@ export class Database {
       await runner.commitTransaction();
       return result;
     } catch (error) {
-      const lost = error instanceof QueryRunnerAlreadyReleasedError; // the connection broke between two statements
-      const thrown = lost ? new DatabaseAway(false, error) : asDatabaseAway(error, committing);
+      const thrown = brokeBetween(error) ? new DatabaseAway(false, error) : asDatabaseAway(error, committing);
       if (!(thrown instanceof DatabaseAway)) await runner.rollbackTransaction().catch(() => {}); // endUnlessIdle sees to it
       throw thrown;
     }
   }
 }
+
+/** The connection broke between two statements; TypeORM says so in two ways. */
+const brokeBetween = (error: unknown): boolean =>
+  error instanceof QueryRunnerAlreadyReleasedError || error instanceof QueryRunnerProviderAlreadyReleasedError;
 
 /**
  * A connection that is given back in the middle of a transaction, or with a statement that timed out still running, is closed:

@@ -121,6 +121,13 @@ const rows: readonly Row[] = [
   ['B20', 'MUST', 'no page can be framed', 'RFC 9700 §4.16'],
   ['B21', 'MUST', 'no answer by postMessage: pages run no script', 'RFC 9700 §4.17'],
   ['B22', 'MUST', 'no CORS at the authorization endpoint', 'RFC 9700 §2.1'],
+  [
+    'U2',
+    'SHOULD',
+    'each upstream has a redirect URI of its own, and its issuer is checked where it names itself',
+    'RFC 9700 update draft',
+  ],
+  ['U3', 'SHOULD', 'connecting an account ends only in the session that began it', 'RFC 9700 update draft'],
 
   // Client ID Metadata Documents
   ['M1', 'MUST', 'the URL is https with a path, without userinfo, fragment or dot segments', 'CIMD -02 §3'],

@@ -9,6 +9,7 @@ import { TokensModule } from '../tokens/tokens.module.js';
 import { AuditController } from './audit.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
+import { EncryptionController } from './encryption.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
 import { KeysController } from './keys.controller.js';
@@ -38,6 +39,7 @@ import { UsersController } from './users.controller.js';
     AuditController,
     ClientsController,
     ConsentGrantsController,
+    EncryptionController,
     FrontingController,
     IssuancesController,
     KeysController,

@@ -3,6 +3,7 @@ import { catchError, type Observable } from 'rxjs';
 import { OAuthError } from '#libs/oauth';
 import { PasswordUnfit } from '../accounts/password-hashing.js';
 import { EmailTaken } from '../accounts/users.js';
+import { EncryptionOff } from '../encryption/encryption.js';
 import {
   ClientDescribedByDocument,
   ClientExists,
@@ -28,6 +29,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [FrontingInvalid, (message) => invalidRequest(message)],
   [FrontingExists, (message) => conflict('fronting_link_exists', message)],
   [FrontingCircle, (message) => conflict('fronting_circle', message)],
+  [EncryptionOff, (message) => conflict('encryption_off', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

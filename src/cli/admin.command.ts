@@ -3,6 +3,7 @@ import { addAuditCommands } from './audit.command.js';
 import { addClientCommands } from './client.command.js';
 import { withConnectionFlags } from './connection.js';
 import { addDcrCommands } from './dcr.command.js';
+import { addEncryptionCommands } from './encryption.command.js';
 import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
@@ -42,6 +43,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addIssuanceCommands(admin, run);
   addAuditCommands(admin, run);
   addKeyCommands(admin, run);
+  addEncryptionCommands(admin, run);
   addDcrCommands(admin, run);
   return admin;
 }

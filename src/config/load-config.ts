@@ -5,6 +5,7 @@ import { bootProblems } from './boot-rules.js';
 import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
+import { resolveVaultCredentials } from './vault-credentials.js';
 import { seedOf } from './resource-seed.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
 
@@ -37,7 +38,12 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
   const config = reader.read(Config, yamlPath === undefined ? {} : readYaml(resolve(cwd, yamlPath), reader.problems));
   complete(config, cwd);
   reader.validate(config);
-  const problems = [...reader.problems, ...resolveMasterKeys(config.dataEncryption, env), ...bootProblems(config)];
+  const problems = [
+    ...reader.problems,
+    ...resolveMasterKeys(config.dataEncryption, env),
+    ...resolveVaultCredentials(config.dataEncryption, env),
+    ...bootProblems(config),
+  ];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);
   return deepFreeze(config);
 }

@@ -53,8 +53,8 @@ interface Answer {
 const said = (status: number, ...errors: string[]): Answer => ({ status, body: { errors } });
 
 /**
- * As much of Vault's API as the driver speaks, with the answers that a real server gave (1.21; the texts of its errors, too): Transit with
- * associated data, AppRole, renewal. Keys and tokens are in memory.
+ * As much of Vault's API as the driver speaks: Transit with associated data, AppRole, renewal. Statuses and the texts of errors are those of
+ * Vault 1.21. Keys and tokens are in memory.
  */
 export async function startVaultServer({
   now = () => new Date().getTime(),

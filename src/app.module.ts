@@ -26,6 +26,8 @@ import { HttpClientModule } from './platform/http-client/http-client.module.js';
 import { HttpModule } from './platform/http/http.module.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
+import { OutboxModule } from './platform/outbox/outbox.module.js';
+import { QueueModule } from './platform/queue/queue.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -51,6 +53,8 @@ export class AppModule {
         ClockModule.of(clock),
         PostgresModule.of(connection, config.storage.postgres),
         EphemeralModule,
+        QueueModule.of(connection),
+        OutboxModule,
         HttpClientModule,
         HttpModule,
         HealthModule,

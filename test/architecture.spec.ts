@@ -88,7 +88,7 @@ const rules: Rule[] = [
   onlyIn('typeorm and pg', ['typeorm', 'pg'], /\.(store|entity)\.ts$|^src\/platform\/postgres\//),
   onlyIn('@nestjs/typeorm', ['@nestjs/typeorm'], /\.(store|module)\.ts$|^src\/platform\/postgres\//),
   onlyIn('ioredis', ['ioredis'], /^src\/platform\/(ephemeral|queue)\//),
-  onlyIn('bullmq', ['bullmq', '@nestjs/bullmq'], /^src\/platform\/queue\//),
+  onlyIn('bullmq', ['bullmq', '@nestjs/bullmq'], /^src\/platform\/(queue\/|postgres\/migrate\.ts$)/),
   onlyIn('undici and http clients', ['undici', 'http-cache-semantics'], /^src\/platform\/http-client\//),
   nowhereBut('process.env', /^src\/config\//, (node) => isMember(node, 'process', 'env')),
   nowhereBut('Date.now() and new Date()', /^src\/platform\/clock\//, readsClock),

@@ -12,6 +12,7 @@ import { ConsentGrantsController } from './consent-grants.controller.js';
 import { EncryptionController } from './encryption.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
+import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
@@ -42,6 +43,7 @@ import { UsersController } from './users.controller.js';
     EncryptionController,
     FrontingController,
     IssuancesController,
+    JobsController,
     KeysController,
     ResourcePoliciesController,
     ResourcesController,

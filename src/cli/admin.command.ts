@@ -7,6 +7,7 @@ import { addEncryptionCommands } from './encryption.command.js';
 import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
+import { addJobCommands } from './job.command.js';
 import { addKeyCommands } from './key.command.js';
 import { addResourceCommands } from './resource.command.js';
 import { exitCodes, processTerminal, type Terminal } from './terminal.js';
@@ -42,6 +43,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addGrantCommands(admin, run);
   addIssuanceCommands(admin, run);
   addAuditCommands(admin, run);
+  addJobCommands(admin, run);
   addKeyCommands(admin, run);
   addEncryptionCommands(admin, run);
   addDcrCommands(admin, run);

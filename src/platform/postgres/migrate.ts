@@ -1,7 +1,9 @@
+import { runMigrations as migrateQueue } from 'bullmq';
 import { DataSource } from 'typeorm';
-import { clientConfig, type PostgresConnection } from './connection.js';
+import { clientConfig, withClient, type PostgresConnection } from './connection.js';
 import { migrations } from './migrations.js';
 import { ensurePartitions } from './partitions.js';
+import { queueSchema } from './queue-schema.js';
 
 /**
  * Brings the schema up to date and makes partitions ahead. Replicas may start together: one migrates, the others wait for it and
@@ -16,6 +18,7 @@ export async function migrate(connection: PostgresConnection, now: Date): Promis
   try {
     await lock.query(`select pg_advisory_lock(hashtext('authplane'), hashtext('migrations'))`);
     const done = await source.runMigrations({ transaction: 'each' });
+    await withClient(connection, (client) => migrateQueue(client, queueSchema));
     await ensurePartitions((text) => source.query(text), now);
     return done.map((migration) => migration.name);
   } finally {

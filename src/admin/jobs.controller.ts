@@ -1,0 +1,32 @@
+import { Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { JobQueue } from '../platform/queue/job-queue.js';
+import { JobQuery, toJobView } from './job.dto.js';
+import { OperatorController } from './operator-controller.js';
+import { NameOf } from './path-id.js';
+import { notFound } from './problem.js';
+
+@OperatorController('jobs')
+export class JobsController {
+  constructor(private readonly queue: JobQueue) {}
+
+  @Get()
+  async list(@Query() { state, limit = 100 }: JobQuery): Promise<object> {
+    const jobs = await this.queue.list(state ?? ['waiting', 'active', 'delayed', 'failed'], limit);
+    return { jobs: jobs.map(toJobView) };
+  }
+
+  @Get(':id')
+  async get(@Param('id', new NameOf('job')) id: string): Promise<object> {
+    const job = await this.queue.find(id);
+    if (!job) throw notFound('job');
+    return toJobView(job);
+  }
+
+  /** Tries a job that failed, or waits for its next attempt, at once. */
+  @Post(':id/retry')
+  @HttpCode(202)
+  async retry(@Param('id', new NameOf('job')) id: string): Promise<object> {
+    if (!(await this.queue.retry(id))) throw notFound('job');
+    return { status: 'waiting' };
+  }
+}

@@ -1,0 +1,134 @@
+import { setTimeout as after } from 'node:timers/promises';
+import { InjectQueue } from '@nestjs/bullmq';
+import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import type { Job as QueuedJob, JobsOptions, Queue } from 'bullmq';
+import { Jobs } from './jobs.js';
+
+export const QUEUE = 'jobs';
+
+/** How long whoever adds a job waits for a queue that does not answer. The job may be added later all the same: its key makes that harmless. */
+const PATIENCE_MILLIS = 2_000;
+
+export interface JobToAdd {
+  readonly name: string;
+  /** Jobs of one name and key are one job, as long as it is remembered. Of A-Z a-z 0-9 _ -, and no integer. */
+  readonly key: string;
+  readonly data: object;
+}
+
+export const jobStates = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const;
+export type JobState = (typeof jobStates)[number];
+
+/** A job as an operator sees it. Its data are ids, never a secret. */
+export interface JobView {
+  readonly id: string;
+  readonly name: string;
+  readonly state: string;
+  readonly data: object;
+  readonly attemptsMade: number;
+  readonly attempts: number;
+  readonly lastError?: string;
+  readonly createdAt: Date;
+  readonly runAt?: Date;
+}
+
+/** The jobs that wait to be done, on BullMQ. */
+@Injectable()
+export class JobQueue implements OnApplicationBootstrap {
+  readonly #log = new Logger(JobQueue.name);
+  #lastError = '';
+
+  constructor(
+    @InjectQueue(QUEUE) private readonly queue: Queue,
+    private readonly jobs: Jobs,
+  ) {
+    // Unheard it would end the process. A queue that is away says the same every second.
+    this.queue.on('error', ({ message }) => {
+      if (message !== this.#lastError) this.#log.warn(`the queue is away: ${message}`);
+      this.#lastError = message;
+    });
+  }
+
+  /** Regular jobs are known by their name: setting them up again, here or on another replica, changes nothing. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const { name, everyMillis, attempts, backoffMillis } of this.jobs.all()) {
+      if (everyMillis === undefined) continue;
+      const template = { name, data: {}, opts: { attempts, backoff: { type: 'exponential', delay: backoffMillis } } };
+      await bounded(this.queue.upsertJobScheduler(name, { every: everyMillis }, template)).catch((error: unknown) =>
+        this.#log.warn({ message: `the schedule of ${name} could not be set`, error: String(error) }),
+      );
+    }
+  }
+
+  /** The names of all jobs. */
+  get known(): readonly string[] {
+    return this.jobs.all().map(({ name }) => name);
+  }
+
+  /** @throws when the queue is away */
+  async add(jobs: readonly JobToAdd[]): Promise<void> {
+    await bounded(
+      this.queue.addBulk(jobs.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) }))),
+    );
+  }
+
+  async list(states: readonly JobState[], limit: number): Promise<JobView[]> {
+    const found = await bounded(this.queue.getJobs([...states], 0, limit - 1));
+    return Promise.all(found.filter(Boolean).map(viewOf));
+  }
+
+  async find(id: string): Promise<JobView | undefined> {
+    const job = await bounded(this.queue.getJob(id));
+    return job && viewOf(job);
+  }
+
+  /** Runs a job that failed, or waits for its next attempt, now. @returns false when there is no such job, or it needs no retry */
+  async retry(id: string): Promise<boolean> {
+    const job = await bounded(this.queue.getJob(id));
+    const state = await job?.getState();
+    if (job && state === 'failed') await bounded(job.retry());
+    else if (job && state === 'delayed') await bounded(job.promote());
+    else return false;
+    return true;
+  }
+
+  #optionsOf(name: string, key: string): JobsOptions {
+    const job = this.jobs.of(name);
+    if (!job) throw new TypeError(`there is no job ${name}`);
+    const { attempts, backoffMillis } = job;
+    return { jobId: `${name}_${key}`, attempts, backoff: { type: 'exponential', delay: backoffMillis } };
+  }
+}
+
+async function viewOf(job: QueuedJob): Promise<JobView> {
+  const state = await job.getState();
+  return {
+    id: job.id ?? '',
+    name: job.name,
+    state,
+    data: job.data as object,
+    attemptsMade: job.attemptsMade,
+    attempts: job.opts.attempts ?? 1,
+    lastError: job.failedReason || undefined,
+    createdAt: timeOf(job.timestamp),
+    runAt: state === 'delayed' ? timeOf(job.timestamp + job.delay) : undefined,
+  };
+}
+
+/** BullMQ measures by its own clock. */
+const timeOf = (millis: number): Date => new Date(millis);
+
+async function bounded<T>(work: Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const late = after(PATIENCE_MILLIS, undefined, { signal: ended.signal, ref: false }).then(
+    () => {
+      throw new Error('the queue did not answer in time');
+    },
+    () => new Promise<never>(() => {}),
+  );
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    ended.abort();
+  }
+}

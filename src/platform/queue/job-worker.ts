@@ -1,0 +1,44 @@
+import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
+import { Logger } from '@nestjs/common';
+import { UnrecoverableError, type Job as QueuedJob } from 'bullmq';
+import { QUEUE } from './job-queue.js';
+import { Jobs } from './jobs.js';
+
+/** Does the jobs. What a replica was doing when it died is done again by another one after half a minute. */
+@Processor(QUEUE, { concurrency: 4 })
+export class JobWorker extends WorkerHost {
+  readonly #log = new Logger(JobWorker.name);
+  #lastError = '';
+
+  constructor(private readonly jobs: Jobs) {
+    super();
+  }
+
+  async process({ name, data }: QueuedJob): Promise<void> {
+    const job = this.jobs.of(name);
+    // Perhaps of a later version, whose replicas will have had their turn.
+    if (!job) throw new UnrecoverableError(`there is no job ${name}`);
+    await job.run(data as object);
+  }
+
+  @OnWorkerEvent('failed')
+  async failed(queued: QueuedJob | undefined, error: Error): Promise<void> {
+    if (!queued) return;
+    const { name, id, attemptsMade, data } = queued;
+    const over = attemptsMade >= (queued.opts.attempts ?? 1);
+    this.#log.warn({ message: `job ${name} failed`, job: id, attemptsMade, over, error: error.message });
+    if (!over) return;
+    await this.jobs
+      .of(name)
+      ?.giveUp(data as object, error)
+      .catch((cause: unknown) =>
+        this.#log.error({ message: `giving up ${name} failed`, job: id, error: String(cause) }),
+      );
+  }
+
+  @OnWorkerEvent('error')
+  away({ message }: Error): void {
+    if (message !== this.#lastError) this.#log.warn(`the worker cannot reach the queue: ${message}`);
+    this.#lastError = message;
+  }
+}

@@ -1,0 +1,186 @@
+import { Test, type TestingModule } from '@nestjs/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { loadConfig } from '../../src/config/load-config.js';
+import { ConfigModule } from '../../src/config/config.module.js';
+import { ClockModule } from '../../src/platform/clock/clock.module.js';
+import { Outbox } from '../../src/platform/outbox/outbox.js';
+import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
+import { Database } from '../../src/platform/postgres/database.js';
+import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { Job } from '../../src/platform/queue/job.js';
+import { JobQueue } from '../../src/platform/queue/job-queue.js';
+import { QueueModule } from '../../src/platform/queue/queue.module.js';
+import { freshDatabase } from '../postgres.js';
+import { startRedis, type TestRedis } from '../redis.js';
+
+interface Note {
+  text: string;
+}
+
+class NoteJob extends Job<Note> {
+  readonly name = 'note';
+  override readonly attempts = 2;
+  override readonly backoffMillis = 1;
+  readonly seen: string[] = [];
+  readonly givenUp: string[] = [];
+  failures = 0;
+
+  async run({ text }: Note): Promise<void> {
+    this.seen.push(text);
+    if (this.failures-- > 0) throw new Error('not today');
+  }
+
+  override async giveUp({ text }: Note): Promise<void> {
+    this.givenUp.push(text);
+  }
+}
+
+interface Replica {
+  readonly module: TestingModule;
+  readonly job: NoteJob;
+  tell(topic: string, key: string, text: string): Promise<void>;
+}
+
+describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
+  let redis: TestRedis | undefined;
+  let storage: Awaited<ReturnType<typeof freshDatabase>>;
+  let replicas: Replica[] = [];
+  let here: Replica;
+
+  async function replica(): Promise<Replica> {
+    const config = loadConfig({ env: redis ? { AUTHPLANE_REDIS_URL: redis.url } : {} });
+    const job = new NoteJob();
+    const module = await Test.createTestingModule({
+      imports: [
+        ConfigModule.of(config),
+        ClockModule.of(),
+        PostgresModule.of(storage.connection),
+        QueueModule.of(storage.connection),
+        OutboxModule,
+      ],
+      providers: [{ provide: NoteJob, useValue: job }],
+    }).compile();
+    await module.init();
+    const tell = (topic: string, key: string, text: string): Promise<void> =>
+      module.get(Database).transaction((tx) => module.get(Outbox).put(tx, topic, key, { text }));
+    const made = { module, job, tell };
+    replicas.push(made);
+    return made;
+  }
+
+  const waiting = async (): Promise<number> => (await here.module.get(Database).query('select id from outbox')).length;
+
+  beforeAll(async () => {
+    redis = kind === 'redis' ? await startRedis() : undefined;
+  });
+  afterAll(() => redis?.stop());
+  beforeEach(async () => {
+    storage = await freshDatabase();
+    here = await replica();
+  });
+  afterEach(async () => {
+    for (const { module } of replicas) await module.close();
+    replicas = [];
+    await storage.drop();
+  });
+
+  it('does what a commit tells of, and nothing of what was rolled back', async () => {
+    await here.tell('note', 'a1', 'kept');
+    const rolledBack = here.module.get(Database).transaction(async (tx) => {
+      await here.module.get(Outbox).put(tx, 'note', 'a2', { text: 'never' });
+      throw new Error('changed my mind');
+    });
+    await expect(rolledBack).rejects.toThrow('changed my mind');
+    await here.tell('note', 'a3', 'kept too');
+    await vi.waitFor(() => expect(here.job.seen.toSorted()).toEqual(['kept', 'kept too']), 10_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(0), 10_000);
+  });
+
+  it('does once what is told twice, however many replicas there are', async () => {
+    const other = await replica();
+    for (let turn = 0; turn < 10; turn++) {
+      await Promise.all([here.tell('note', `b${turn}`, `${turn}`), other.tell('note', `b${turn}`, `${turn}`)]);
+    }
+    const seen = (): string[] => [...here.job.seen, ...other.job.seen].toSorted();
+    await vi.waitFor(async () => {
+      expect(await waiting()).toBe(0);
+      expect(seen()).toHaveLength(10);
+    }, 10_000);
+    expect(new Set(seen()).size).toBe(10);
+  });
+
+  it('tries again, and gives up once after the last attempt', async () => {
+    here.job.failures = 1;
+    await here.tell('note', 'c1', 'second time lucky');
+    await vi.waitFor(() => expect(here.job.seen).toHaveLength(2), 10_000);
+    here.job.failures = 2;
+    await here.tell('note', 'c2', 'never lucky');
+    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['never lucky']), 10_000);
+    expect(here.job.seen).toHaveLength(4);
+    const [failed] = await here.module.get(JobQueue).list(['failed'], 10);
+    expect(failed).toMatchObject({ name: 'note', attemptsMade: 2, attempts: 2, lastError: 'not today' });
+    expect(await here.module.get(JobQueue).retry(failed?.id ?? '')).toBe(true);
+    await vi.waitFor(() => expect(here.job.seen).toHaveLength(5), 10_000);
+  });
+
+  it('leaves what it does not know to a later version, and is not held up by it', async () => {
+    await here.tell('of-a-later-version', 'd1', 'unknown');
+    await here.tell('note', 'd2', 'known');
+    await vi.waitFor(() => expect(here.job.seen).toEqual(['known']), 10_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000);
+  });
+});
+
+describe('with Redis away', () => {
+  let redis: TestRedis;
+  let storage: Awaited<ReturnType<typeof freshDatabase>>;
+
+  beforeEach(async () => {
+    redis = await startRedis();
+    storage = await freshDatabase();
+  });
+  afterEach(async () => {
+    await storage.drop();
+    await redis.stop();
+  });
+
+  const moduleWith = async (job: NoteJob): Promise<TestingModule> => {
+    const module = await Test.createTestingModule({
+      imports: [
+        ConfigModule.of(loadConfig({ env: { AUTHPLANE_REDIS_URL: redis.url } })),
+        ClockModule.of(),
+        PostgresModule.of(storage.connection),
+        QueueModule.of(storage.connection),
+        OutboxModule,
+      ],
+      providers: [{ provide: NoteJob, useValue: job }],
+    }).compile();
+    return module.init();
+  };
+
+  it.each(['killed', 'frozen'])('keeps what it cannot carry, and carries it when Redis is back: %s', async (how) => {
+    const job = new NoteJob();
+    const module = await moduleWith(job);
+    const database = module.get(Database);
+    if (how === 'killed') await redis.kill();
+    else redis.freeze();
+    await database.transaction((tx) => module.get(Outbox).put(tx, 'note', 'e1', { text: 'later' }));
+    expect(await database.query('select id from outbox')).toHaveLength(1);
+    if (how === 'killed') await redis.start();
+    else redis.thaw();
+    await vi.waitFor(() => expect(job.seen).toEqual(['later']), 20_000);
+    await module.close();
+  });
+
+  it('starts and stops all the same', async () => {
+    await redis.kill();
+    const module = await moduleWith(new NoteJob());
+    await module.close();
+  });
+
+  it('stops when Redis went away meanwhile', async () => {
+    const module = await moduleWith(new NoteJob());
+    await redis.kill();
+    await module.close();
+  });
+});

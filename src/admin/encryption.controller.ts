@@ -2,7 +2,6 @@ import { Get, HttpCode, Post } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { Reencryption } from '../encryption/reencryption.js';
-import { ReencryptionRuns } from '../encryption/reencryption-runs.js';
 import { toReencryptionView } from './encryption.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { notFound } from './problem.js';
@@ -13,7 +12,6 @@ export class EncryptionController {
   constructor(
     private readonly config: Config,
     private readonly reencryption: Reencryption,
-    private readonly runs: ReencryptionRuns,
   ) {}
 
   @Get()
@@ -39,9 +37,7 @@ export class EncryptionController {
   @Post('reencryption')
   @HttpCode(202)
   async begin(): Promise<object> {
-    const record = await this.reencryption.begin();
-    this.runs.wake();
-    return toReencryptionView(record);
+    return toReencryptionView(await this.reencryption.begin());
   }
 
   /** A Vault that is away hides neither the counts nor the progress. */

@@ -3,17 +3,18 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { EncryptionWatch } from './encryption-watch.js';
 import { Reencryption, SealedColumns } from './reencryption.js';
 import { ReencryptionEntity } from './reencryption.entity.js';
-import { ReencryptionRuns } from './reencryption-runs.js';
+import { ReencryptionJob } from './reencryption.job.js';
 import { ReencryptionStore } from './reencryption.store.js';
 import type { SealedColumn } from './sealed-column.js';
 import { SealedColumnStore } from './sealed-column.store.js';
 
 /**
  * Re-encryption — what was sealed under a former key or driver moves to the one in force, while the server runs.
- * Owns: the walk over the declared columns, its progress (`reencryptions`), and doing it in the background.
+ * Owns: the walk over the declared columns and its progress (`reencryptions`).
  * Not here: which columns there are (declared by the modules whose tables they are in, listed in app.module), the drivers (encryption.module).
  * Holds always: a value is replaced only by what was made of it; one process at a time walks; what was moved stays moved, and an
  * interrupted walk goes on where it was; what does not open is left as it is, counted and named in the log.
+ * Jobs: re-encryption.
  */
 @Module({})
 export class ReencryptionModule {
@@ -27,10 +28,10 @@ export class ReencryptionModule {
         SealedColumnStore,
         ReencryptionStore,
         Reencryption,
-        ReencryptionRuns,
+        ReencryptionJob,
         EncryptionWatch,
       ],
-      exports: [Reencryption, ReencryptionRuns],
+      exports: [Reencryption],
     };
   }
 }

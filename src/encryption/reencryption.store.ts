@@ -2,16 +2,20 @@ import { Injectable } from '@nestjs/common';
 import { IsNull } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
+import { Outbox } from '../platform/outbox/outbox.js';
 import { Database, type Transaction } from '../platform/postgres/database.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { ReencryptionEntity } from './reencryption.entity.js';
 import type { Advance, ReencryptionRecord } from './reencryption-progress.js';
+
+export const REENCRYPTION_JOB = 're-encryption';
 
 @Injectable()
 export class ReencryptionStore {
   constructor(
     private readonly database: Database,
     private readonly audit: AuditLog,
+    private readonly outbox: Outbox,
     private readonly clock: Clock,
   ) {}
 
@@ -24,7 +28,7 @@ export class ReencryptionStore {
     return row && toRecord(row);
   }
 
-  /** The unfinished one towards this key, made if there is none. One towards another key ends with that. */
+  /** The unfinished one towards this key, made if there is none; its job runs soon after. One towards another key ends with that. */
   async begin(targetKey: string): Promise<ReencryptionRecord> {
     return this.database.transaction(async (tx) => {
       await tx.query(`select pg_advisory_xact_lock(hashtext('authplane'), hashtext('re-encryption'))`);
@@ -35,16 +39,17 @@ export class ReencryptionStore {
         [targetKey, now],
       );
       const going = await tx.findOneBy(ReencryptionEntity, { finishedAt: IsNull() });
-      if (going) return toRecord(await tx.save(Object.assign(going, { lastError: null })));
-      const made = { id: uuid7(now), targetKey, progress: {}, startedAt: now, updatedAt: now };
-      const row = Object.assign(new ReencryptionEntity(), made, { finishedAt: null, lastError: null });
-      await tx.insert(ReencryptionEntity, row);
-      await this.audit.record(tx, {
-        action: 'encryption.reencryption_started',
-        detail: { id: row.id, key: targetKey },
-      });
+      const row = going ? Object.assign(going, { lastError: null }) : await this.#made(tx, targetKey, now);
+      await tx.save(row);
+      await this.outbox.put(tx, REENCRYPTION_JOB, uuid7(now), {});
       return toRecord(row);
     });
+  }
+
+  async #made(tx: Transaction, targetKey: string, now: Date): Promise<ReencryptionEntity> {
+    const row = { id: uuid7(now), targetKey, progress: {}, startedAt: now, updatedAt: now };
+    await this.audit.record(tx, { action: 'encryption.reencryption_started', detail: { id: row.id, key: targetKey } });
+    return Object.assign(new ReencryptionEntity(), row, { finishedAt: null, lastError: null });
   }
 
   /**

@@ -19,6 +19,8 @@ import { HealthModule } from '../../src/platform/health/health.module.js';
 import { withClient } from '../../src/platform/postgres/connection.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
+import { QueueModule } from '../../src/platform/queue/queue.module.js';
 import { freshDatabase, temporaryDirectory } from '../postgres.js';
 import { openAll, plantSealedRows, sealedColumns } from '../sealed-rows.js';
 import { startVaultServer, type VaultServer } from '../vault-transit-server.js';
@@ -67,6 +69,8 @@ async function boot(yaml: string): Promise<Replica> {
       PostgresModule.of(fresh.connection, { maxConns: 8, minConns: 0 }),
       EphemeralModule,
       HealthModule,
+      QueueModule.of(fresh.connection),
+      OutboxModule,
       AuditModule,
       EncryptionModule,
       ReencryptionModule.of(sealedColumns),
@@ -115,7 +119,9 @@ beforeEach(async () => {
   vault = await startVaultServer();
   booted = [];
   await boot(aes('FORMER'));
-  await database.query('truncate reencryptions, connections, broker_providers, signing_keys, audit_events cascade');
+  await database.query(
+    'truncate reencryptions, outbox, connections, broker_providers, signing_keys, audit_events cascade',
+  );
   ids = await plantSealedRows(database, new AesMaster(former), CONNECTIONS);
 });
 afterEach(async () => {

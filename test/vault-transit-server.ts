@@ -22,7 +22,7 @@ export interface VaultServer {
   readonly root: string;
   readonly role: { roleId: string; secretId: string };
   state: VaultState;
-  /** From the nth call from now on nothing is answered; resolves when that call has come. */
+  /** After so many calls from now nothing is answered any more; resolves when the next one has come. */
   silentAfter(calls: number): Promise<void>;
   rotate(key: string): void;
   /** Values of older versions are refused. */

@@ -22,7 +22,7 @@ export abstract class SealedColumns {
 }
 
 /** Values per step, which is one commit of the values and one of the progress. */
-const STEP_SIZE = 100;
+const STEP_SIZE = 300;
 /** Of a step, so that Vault has time for vends. */
 const AT_ONCE = 8;
 /** Between two walks when rows were locked: a refresh at a slow provider holds its row for some seconds. */

@@ -159,6 +159,22 @@ describe('Transit', () => {
     await old.close();
   });
 
+  it('lets Vault itself bind the context: without it, or with another, Vault does not open', async () => {
+    const sealed = await vaultDriver(vault).driver.seal(secret, context);
+    const decrypt = async (associated: string | undefined): Promise<number> => {
+      const { status } = await fetch(`${vault.address}/v1/transit/decrypt/authplane`, {
+        method: 'POST',
+        headers: { 'x-vault-token': vault.root },
+        body: JSON.stringify({
+          ciphertext: sealed.replace('vt1.authplane.', ''),
+          associated_data: associated && Buffer.from(associated).toString('base64'),
+        }),
+      });
+      return status;
+    };
+    expect(await Promise.all([context, `${context}0`, undefined].map(decrypt))).toEqual([200, 400, 400]);
+  });
+
   it('does not ask Vault for a key that a row names', async () => {
     const { driver } = vaultDriver(vault);
     const sealed = await driver.seal(secret, context);

@@ -4,6 +4,7 @@ import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthorizeModule } from './authorize/authorize.module.js';
 import { BrokerModule } from './broker/broker.module.js';
+import { brokerSealedColumns } from './broker/credential-vault.js';
 import { ClientsModule } from './clients/clients.module.js';
 import type { Config } from './config/config.js';
 import { ConfigModule } from './config/config.module.js';
@@ -13,8 +14,10 @@ import { DiscoveryModule } from './discovery/discovery.module.js';
 import { DpopModule } from './dpop/dpop.module.js';
 import { Encryption } from './encryption/encryption.js';
 import { EncryptionModule } from './encryption/encryption.module.js';
+import { ReencryptionModule } from './encryption/reencryption.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
+import { sealedKeyColumn } from './keys/private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
 import { ClockModule } from './platform/clock/clock.module.js';
 import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
@@ -57,6 +60,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         EncryptionModule,
+        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns]),
         KeysModule.sealedBy(Encryption),
         ResourcesModule,
         AccountsModule,

@@ -11,6 +11,7 @@ import { AuditController } from './audit.controller.js';
 import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
+import { EncryptionController } from './encryption.controller.js';
 import { FrontingController } from './fronting.controller.js';
 import { IssuancesController } from './issuances.controller.js';
 import { JobsController } from './jobs.controller.js';
@@ -43,6 +44,7 @@ import { UsersController } from './users.controller.js';
     BrokerGrantsController,
     ClientsController,
     ConsentGrantsController,
+    EncryptionController,
     FrontingController,
     IssuancesController,
     JobsController,

@@ -11,6 +11,7 @@ import {
   ProviderNotFound,
   ProviderTaken,
 } from '../broker/provider-registry.js';
+import { EncryptionOff } from '../encryption/encryption.js';
 import {
   ClientDescribedByDocument,
   ClientExists,
@@ -42,6 +43,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ProviderTaken, (message) => conflict('broker_provider_exists', message)],
   [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
   [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
+  [EncryptionOff, (message) => conflict('encryption_off', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

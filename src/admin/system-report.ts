@@ -33,7 +33,7 @@ export class SystemReport {
   async status(): Promise<object> {
     const seconds = Math.floor((this.clock.now().getTime() - this.#startedAt.getTime()) / 1000);
     const { checks } = await this.readiness.check();
-    const { storage, signing } = this.settings;
+    const { storage, signing, dataEncryption } = this.settings;
     return {
       version,
       uptime: `${Math.floor(seconds / 3600)}h${Math.floor(seconds / 60) % 60}m${seconds % 60}s`,
@@ -42,6 +42,9 @@ export class SystemReport {
         { name: 'storage', status: checks.database, driver: storage.driver },
         ...(checks.redis === undefined ? [] : [{ name: 'redis', status: checks.redis }]),
         { name: 'signing', status: 'ok', driver: signing.keyStore },
+        ...(checks.encryption === undefined
+          ? []
+          : [{ name: 'encryption', status: checks.encryption, driver: dataEncryption.driver }]),
       ],
     };
   }

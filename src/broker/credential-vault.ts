@@ -1,7 +1,34 @@
 import { Injectable } from '@nestjs/common';
 import { Encryption } from '../encryption/encryption.js';
+import type { SealedColumn } from '../encryption/sealed-column.js';
 import type { Connection } from './connection.js';
 import type { Credential } from './connectors/connector.js';
+
+/** What lies sealed in this module's tables, for re-encryption. Verifiers of connect flows are left to expire. */
+export const brokerSealedColumns: readonly SealedColumn[] = [
+  connectionColumn('sealed_credential', 'credential'),
+  connectionColumn('sealed_access_token', 'access-token'),
+  {
+    table: 'broker_providers',
+    column: 'sealed_secret',
+    key: 'id',
+    keyType: 'uuid',
+    reads: [],
+    context: ({ id = '' }) => `provider-secret:${id}`,
+  },
+];
+
+function connectionColumn(column: string, what: 'credential' | 'access-token'): SealedColumn {
+  return {
+    table: 'connections',
+    column,
+    key: 'id',
+    keyType: 'uuid',
+    reads: ['user_id', 'provider_id'],
+    context: ({ id = '', user_id: userId = '', provider_id: providerId = '' }) =>
+      contextOf(what, { id, userId, providerId }),
+  };
+}
 
 /** An access token that is kept, and what it is good for: kept together, so that neither can be exchanged for another's. */
 export interface KeptToken {
@@ -41,5 +68,6 @@ export class CredentialVault {
   }
 }
 
-const contextOf = (what: string, { userId, providerId, id }: Place): string =>
-  `connection-${what}:${userId}/${providerId}/${id}`;
+function contextOf(what: 'credential' | 'access-token', { userId, providerId, id }: Place): string {
+  return `connection-${what}:${userId}/${providerId}/${id}`;
+}

@@ -4,6 +4,7 @@ import { addClientCommands } from './client.command.js';
 import { addConnectionCommands } from './connection.command.js';
 import { withConnectionFlags } from './connection.js';
 import { addDcrCommands } from './dcr.command.js';
+import { addEncryptionCommands } from './encryption.command.js';
 import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
@@ -48,6 +49,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addAuditCommands(admin, run);
   addJobCommands(admin, run);
   addKeyCommands(admin, run);
+  addEncryptionCommands(admin, run);
   addDcrCommands(admin, run);
   return admin;
 }

@@ -30,9 +30,14 @@ const rules: readonly Rule[] = [
       ? 'storage.postgres.min_conns must be at most storage.postgres.max_conns'
       : undefined,
   ],
+  (config) => [
+    production(config) && config.dataEncryption.vaultTransitEncrypt.address?.startsWith('http:')
+      ? 'data_encryption.vault_transit_encrypt.address must be https unless the issuer is on localhost'
+      : undefined,
+  ],
   ({ signing, dataEncryption }) => [
     signing.keyStore === 'postgres_key' && !dataEncryption.driver
-      ? 'signing.key_store postgres_key needs encryption at rest: set data_encryption.driver to aes_master, or key_store to keyfile'
+      ? 'signing.key_store postgres_key needs encryption at rest: set data_encryption.driver to aes_master or vault_transit_encrypt, or key_store to keyfile'
       : undefined,
   ],
   ({ rateLimit: { enabled, requestsPerSecond, burst } }) => [

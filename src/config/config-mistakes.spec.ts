@@ -48,6 +48,21 @@ DATA_ENCRYPTION_DRIVER=rot13 -> data_encryption.driver must be one of aes_master
 DATA_ENCRYPTION_DRIVER=aes_master -> missing key_env
 DATA_ENCRYPTION_DRIVER=aes_master; DATA_ENCRYPTION_KEY_ENV=NOWHERE -> missing key_env: the variable NOWHERE is not set
 DATA_ENCRYPTION_DRIVER=aes_master; DATA_ENCRYPTION_KEY_ENV=AUTHPLANE_M; M=abcd -> AUTHPLANE_M must hold exactly 64 hex characters
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t -> data_encryption.vault_transit_encrypt: missing address: set AUTHPLANE_DATA_ENCRYPTION_VAULT_ADDRESS
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t -> missing key_name: set AUTHPLANE_DATA_ENCRYPTION_VAULT_KEY_NAME
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k -> missing token_env: set AUTHPLANE_DATA_ENCRYPTION_VAULT_TOKEN_ENV
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=NOWHERE -> missing token_env: the variable NOWHERE is not set
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=a b -> AUTHPLANE_T must hold printable characters
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_AUTH_METHOD=approle; DATA_ENCRYPTION_VAULT_ROLE_ID_ENV=AUTHPLANE_T; T=a -> missing approle.secret_id_env
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_AUTH_METHOD=approle; DATA_ENCRYPTION_VAULT_SECRET_ID_ENV=AUTHPLANE_T; T=a -> missing approle.role_id_env
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t; DATA_ENCRYPTION_VAULT_AUTH_METHOD=ldap -> data_encryption.vault_transit_encrypt.auth_method must be one of token, approle
+DATA_ENCRYPTION_VAULT_ADDRESS=https://vault/?a -> data_encryption.vault_transit_encrypt.address must be an https URL
+DATA_ENCRYPTION_VAULT_ADDRESS=https://me@vault -> data_encryption.vault_transit_encrypt.address must be an https URL
+DATA_ENCRYPTION_VAULT_MOUNT_PATH=../sys -> data_encryption.vault_transit_encrypt.mount_path must be a mount path
+DATA_ENCRYPTION_VAULT_APPROLE_MOUNT_PATH=a//b -> data_encryption.vault_transit_encrypt.approle.mount_path must be a mount path
+DATA_ENCRYPTION_VAULT_KEY_NAME=a/b -> data_encryption.vault_transit_encrypt.key_name must be a key name
+DATA_ENCRYPTION_DRIVER=aes_master; DATA_ENCRYPTION_KEY_ENV=AUTHPLANE_M; M=abababababababababababababababababababababababababababababababab; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t -> missing key_name
+DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t; DATA_ENCRYPTION_KEY_ENV=NOWHERE -> data_encryption.aes_master: missing key_env: the variable NOWHERE is not set
 RATE_LIMIT_RPS=0 -> rate_limit.requests_per_second must be above 0
 RATE_LIMIT_BURST=0 -> rate_limit.burst must be above 0
 RATE_LIMIT_AUTH_LOCKOUT=0s -> rate_limit.auth_lockout must be at least 1s and at most 24h, not 0s (AUTHPLANE_RATE_LIMIT_AUTH_LOCKOUT)
@@ -95,6 +110,7 @@ SERVER_ISSUER=http://127.0.0.2 -> server.issuer must be https
 SERVER_ISSUER=https://Auth.example.com -> server.issuer must be spelled https://auth.example.com
 CIMD_REQUIRE_HTTPS=false -> cimd.require_https must be true
 CIMD_ALLOW_PRIVATE_ADDRESSES=true -> cimd.allow_private_addresses must be false
+DATA_ENCRYPTION_VAULT_ADDRESS=http://vault -> data_encryption.vault_transit_encrypt.address must be https
 `;
 
 const inYaml = `

@@ -157,8 +157,16 @@ describe('loadConfig', () => {
     });
     expect(config.dataEncryption.masterKey).toBe('ab'.repeat(32));
     expect(config.session.secret).toBe(strongSecret);
-    const printed = JSON.stringify(config);
-    for (const secret of [strongKey, strongSecret, 'pepper-pepper', 'dsn-password', 'ab'.repeat(32)]) {
+    const vault = load({
+      AUTHPLANE_DATA_ENCRYPTION_DRIVER: 'vault_transit_encrypt',
+      AUTHPLANE_DATA_ENCRYPTION_VAULT_ADDRESS: 'https://vault.example.com',
+      AUTHPLANE_DATA_ENCRYPTION_VAULT_KEY_NAME: 'authplane',
+      AUTHPLANE_DATA_ENCRYPTION_VAULT_TOKEN_ENV: 'VAULT_TOKEN',
+      VAULT_TOKEN: 'hvs.the-token',
+    });
+    expect(vault.dataEncryption.vaultTransitEncrypt.credentials).toEqual({ token: 'hvs.the-token' });
+    const printed = JSON.stringify([config, vault]);
+    for (const secret of [strongKey, strongSecret, 'pepper-pepper', 'dsn-password', 'ab'.repeat(32), 'hvs.']) {
       expect(printed).not.toContain(secret);
     }
   });

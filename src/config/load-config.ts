@@ -6,6 +6,7 @@ import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
 import { providerSeedOf } from './provider-seed.js';
+import { resolveVaultCredentials } from './vault-credentials.js';
 import { seedOf } from './resource-seed.js';
 import { SecretReferences } from './secret-references.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
@@ -40,7 +41,12 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
   complete(config, cwd);
   Object.defineProperty(config, 'secretReferences', { value: new SecretReferences(env), enumerable: false });
   reader.validate(config);
-  const problems = [...reader.problems, ...resolveMasterKeys(config.dataEncryption, env), ...bootProblems(config)];
+  const problems = [
+    ...reader.problems,
+    ...resolveMasterKeys(config.dataEncryption, env),
+    ...resolveVaultCredentials(config.dataEncryption, env),
+    ...bootProblems(config),
+  ];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);
   return deepFreeze(config);
 }

@@ -2,13 +2,14 @@ import type { DataEncryptionSettings } from './server-settings.js';
 import type { Environment } from './settings-reader.js';
 
 /**
- * Reads the master keys from the variables that `key_env` and `old_key_env` name.
+ * Reads the master keys from the variables that `key_env` and `old_key_env` name. With another driver a master key is wanted only where
+ * one is named: it opens what it sealed before.
  *
  * @returns what is wrong
  */
 export function resolveMasterKeys(settings: DataEncryptionSettings, env: Environment): string[] {
-  if (settings.driver !== 'aes_master') return [];
   const { keyEnv, oldKeyEnv } = settings.aesMaster;
+  if (settings.driver === undefined || (settings.driver !== 'aes_master' && !keyEnv)) return [];
   const advice = 'generate one with "openssl rand -hex 32"';
   const problems: string[] = [];
   const resolveKey = (property: 'masterKey' | 'oldMasterKey', key: string, variable: string): void => {

@@ -4,10 +4,13 @@ import {
   IsCidr,
   IsDsn,
   IsHttpsOrPathUrl,
+  IsHttpUrl,
   IsIssuer,
   IsListenAddress,
   IsOrigin,
   IsRedisUrl,
+  IsVaultKeyName,
+  IsVaultPath,
 } from './setting-checks.js';
 import { duration, integer, list, section, text } from './setting.js';
 
@@ -134,15 +137,88 @@ export class AesMasterSettings {
   readonly oldKeyEnv?: string;
 }
 
+export class VaultAppRoleSettings {
+  @text('role_id_env', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_ROLE_ID_ENV',
+    about: 'Name of the environment variable that holds the role id.',
+  })
+  readonly roleIdEnv?: string;
+
+  @text('secret_id_env', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_SECRET_ID_ENV',
+    about: 'Name of the environment variable that holds the secret id.',
+  })
+  readonly secretIdEnv?: string;
+
+  @text('mount_path', {
+    default: 'approle',
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_APPROLE_MOUNT_PATH',
+    about: 'Where the AppRole method is mounted, below auth/.',
+  })
+  @IsVaultPath()
+  readonly mountPath: string;
+}
+
+export class VaultTransitEncryptSettings {
+  @text('address', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_ADDRESS',
+    about:
+      'URL of HashiCorp Vault or OpenBao: https, or http when the issuer is on localhost. No redirect is followed.',
+  })
+  @IsHttpUrl()
+  readonly address?: string;
+
+  @text('mount_path', {
+    default: 'transit',
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_MOUNT_PATH',
+    about: 'Where the Transit engine is mounted.',
+  })
+  @IsVaultPath()
+  readonly mountPath: string;
+
+  @text('key_name', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_KEY_NAME',
+    about: 'The Transit key, of the type aes256-gcm96 or chacha20-poly1305.',
+  })
+  @IsVaultKeyName()
+  readonly keyName?: string;
+
+  @text('auth_method', {
+    defaultText: '`token`',
+    oneOf: ['token', 'approle'],
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_AUTH_METHOD',
+    about: 'token: a token from the environment, renewed while it is renewable; approle: a login that is repeated.',
+  })
+  readonly authMethod?: 'token' | 'approle';
+
+  @text('token_env', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_TOKEN_ENV',
+    about: 'Name of the environment variable that holds the token.',
+  })
+  readonly tokenEnv?: string;
+
+  @section('approle', () => VaultAppRoleSettings, 'auth_method approle.')
+  readonly approle: VaultAppRoleSettings;
+
+  /** Read from the variables that are named above; not enumerable. */
+  readonly credentials?: VaultCredentials;
+}
+
+export type VaultCredentials = { readonly token: string } | { readonly roleId: string; readonly secretId: string };
+
 export class DataEncryptionSettings {
   @text('driver', {
-    oneOf: ['aes_master'],
-    about: 'aes_master: AES-256-GCM under keys derived from a master key. Unset: off.',
+    oneOf: ['aes_master', 'vault_transit_encrypt'],
+    about:
+      'aes_master: AES-256-GCM under keys derived from a master key; vault_transit_encrypt: by HashiCorp Vault or OpenBao. Unset: off. What the other one sealed opens for as long as it stays configured.',
   })
-  readonly driver?: 'aes_master';
+  readonly driver?: 'aes_master' | 'vault_transit_encrypt';
 
   @section('aes_master', () => AesMasterSettings, 'data_encryption.driver aes_master.')
   readonly aesMaster: AesMasterSettings;
+
+  @section('vault_transit_encrypt', () => VaultTransitEncryptSettings, 'data_encryption.driver vault_transit_encrypt.')
+  readonly vaultTransitEncrypt: VaultTransitEncryptSettings;
 
   /** 64 hex characters, read from the variable that `key_env` names; not enumerable. */
   readonly masterKey?: string;

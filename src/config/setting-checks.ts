@@ -106,6 +106,30 @@ export const IsReturnUrl = (): Check =>
     }),
   );
 
+/** What is called with paths added: nothing may stand behind its own path. */
+export const IsHttpUrl = (): Check =>
+  check(
+    'isHttpUrl',
+    must('an https URL without user, query or fragment', (value) => {
+      return hasScheme(value, 'https:', 'http:') && !/[?#@\\]/.test(value);
+    }),
+  );
+
+/** Segments that neither leave the path nor need encoding. */
+export const IsVaultPath = (): Check =>
+  check(
+    'isVaultPath',
+    must('a mount path such as transit or team/transit', (value) => {
+      return value.length <= 200 && /^\w[\w-]*(?:\/\w[\w-]*)*$/.test(value);
+    }),
+  );
+
+export const IsVaultKeyName = (): Check =>
+  check(
+    'isVaultKeyName',
+    must('a key name of letters, digits, _, - and .', (value) => /^\w(?:[\w.-]{0,126}\w)?$/.test(value)),
+  );
+
 export const IsHostName = (): Check =>
   check(
     'isHostName',

@@ -1,5 +1,5 @@
 import { deriveKey, open, seal } from '#libs/vault';
-import { Encryption } from './encryption.js';
+import { Encryption, type SealingKey } from './encryption.js';
 
 /**
  * AES-256-GCM under keys derived from a master key, one per purpose. The envelope names the master key, so that after a change
@@ -27,6 +27,10 @@ export class AesMaster extends Encryption {
 
   async open(sealed: string, context: string): Promise<Buffer> {
     return open(this.keysFor(context), sealed, context);
+  }
+
+  async keyInForce(): Promise<SealingKey> {
+    return { id: `${this.driver}/${this.sealingId}`, prefix: `v1.${this.sealingId}.` };
   }
 
   private keysFor(context: string): ReadonlyMap<string, Buffer> {

@@ -1,24 +1,23 @@
 import { Global, Module } from '@nestjs/common';
 import { Config } from '../config/config.js';
-import { AesMaster } from './aes-master.js';
+import { Clock } from '../platform/clock/clock.js';
+import { Drivers, driversOf } from './drivers.js';
 import { Encryption } from './encryption.js';
-import { NoEncryption } from './no-encryption.js';
 
 /**
  * Encryption — what must not lie readable in the database or its backups.
- * Owns: the driver of encryption at rest and the keys it derives from the master key.
- * Not here: hashes of bearer values (nobody opens those), keys derived from session.secret, the envelope (libs/vault).
- * Holds always: a value opens only in the context it was sealed for; the former master key opens and never seals;
- * without a driver sealing fails, it never falls back to plain text.
+ * Owns: the drivers of encryption at rest, the keys derived from the master key, the token that Vault is shown; re-encryption
+ * (reencryption.module.ts).
+ * Not here: hashes of bearer values (nobody opens those), keys derived from session.secret, the AES envelope (libs/vault), what is sealed.
+ * Holds always: a value opens only in the context it was sealed for; one key seals, former ones and the other driver open; a Vault that
+ * is away is 503 and says nothing about a value; without a driver sealing fails, it never falls back to plain text.
  */
 @Global()
 @Module({
-  providers: [{ provide: Encryption, useFactory: encryptionOf, inject: [Config] }],
-  exports: [Encryption],
+  providers: [
+    { provide: Drivers, useFactory: driversOf, inject: [Config, Clock] },
+    { provide: Encryption, useFactory: ({ encryption }: Drivers) => encryption, inject: [Drivers] },
+  ],
+  exports: [Encryption, Drivers],
 })
 export class EncryptionModule {}
-
-function encryptionOf({ dataEncryption }: Config): Encryption {
-  const { driver, masterKey, oldMasterKey } = dataEncryption;
-  return driver === 'aes_master' && masterKey ? new AesMaster(masterKey, oldMasterKey) : new NoEncryption();
-}

@@ -11,4 +11,8 @@ export class NoEncryption extends Encryption {
   async open(): Promise<Buffer> {
     throw new EncryptionOff();
   }
+
+  async keyInForce(): Promise<never> {
+    throw new EncryptionOff();
+  }
 }

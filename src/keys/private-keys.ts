@@ -1,3 +1,5 @@
+import { SealBroken } from '#libs/vault';
+
 /** Where private halves lie. Their metadata is a row of `signing_keys` in either case. */
 export abstract class PrivateKeys {
   /**
@@ -21,6 +23,16 @@ export abstract class PrivateKeySealer {
   abstract open(sealed: string, context: string): Promise<Buffer>;
 }
 
+/** Where sealed private keys lie, for re-encryption. */
+export const sealedKeyColumn = {
+  table: 'signing_keys',
+  column: 'sealed_private_key',
+  key: 'kid',
+  keyType: 'text',
+  reads: [],
+  context: ({ kid = '' }: Readonly<Record<string, string>>) => contextOf(kid),
+} as const;
+
 /** `signing.key_store: postgres_key`: sealed in the row itself, so every replica has it. */
 export class SealedPrivateKeys extends PrivateKeys {
   constructor(private readonly sealer: PrivateKeySealer) {
@@ -36,6 +48,7 @@ export class SealedPrivateKeys extends PrivateKeys {
     try {
       return (await this.sealer.open(kept, contextOf(kid))).toString();
     } catch (cause) {
+      if (!(cause instanceof SealBroken)) throw cause; // what seals is away: nothing is wrong with the key
       throw new Error(
         `the private key of the signing key ${kid} does not open: if the master key was changed, name the variable with the former one in data_encryption.aes_master.old_key_env`,
         { cause },

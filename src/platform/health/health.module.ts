@@ -1,11 +1,13 @@
-import { Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
+import { Dependencies } from './dependencies.js';
 import { HealthController } from './health.controller.js';
 import { Readiness } from './readiness.js';
 
 /**
  * Health — what a load balancer and an operator ask.
- * Owns: /livez, /ready and /health, on both listeners. Not here: metrics.
+ * Owns: /livez, /ready and /health, on both listeners; `Dependencies`, where modules name what they need. Not here: metrics.
  * Holds always: /livez never looks at a dependency, so that an outage of the database takes no JWKS away.
  */
-@Module({ controllers: [HealthController], providers: [Readiness] })
+@Global()
+@Module({ controllers: [HealthController], providers: [Readiness, Dependencies], exports: [Dependencies] })
 export class HealthModule {}

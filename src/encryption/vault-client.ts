@@ -1,0 +1,89 @@
+import { OAuthError } from '#libs/oauth';
+import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
+import type { FetchedAnswer, GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { Turns } from './turns.js';
+
+export interface VaultAnswer {
+  /** 200, 400, 403 or 404: everything else is a Vault that cannot be used. */
+  readonly status: number;
+  /** The JSON object it answered with; `{}` where there was none. */
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface VaultAddress {
+  readonly address: string;
+  /** Development: the issuer is on localhost. */
+  readonly allowHttp: boolean;
+  readonly timeoutMillis?: number;
+}
+
+const MAX_ANSWER_BYTES = 64 * 1024;
+const TIMEOUT_MILLIS = 5_000;
+const AT_ONCE = 12;
+const MAX_WAITING = 500;
+const meaningful = [200, 400, 403, 404];
+
+/** Vault's API over HTTP (W44). What it says in words is not passed on: whatever stands between us and Vault may have put anything there. */
+export class VaultClient {
+  readonly #timeoutMs: number;
+  readonly #turns: Turns;
+
+  /** @param fetch one of its own: vends in a crowd must not be in the way of other requests, nor these of them */
+  constructor(
+    private readonly fetch: GuardedFetch,
+    private readonly at: VaultAddress,
+  ) {
+    this.#timeoutMs = at.timeoutMillis ?? TIMEOUT_MILLIS;
+    this.#turns = new Turns({ atOnce: AT_ONCE, waiting: MAX_WAITING, patienceMillis: this.#timeoutMs });
+  }
+
+  /**
+   * @param path below /v1/
+   * @throws OAuthError `vault_unavailable`
+   */
+  async post(path: string, body: object, token?: string): Promise<VaultAnswer> {
+    const options = {
+      trust: 'operator',
+      allowHttp: this.at.allowHttp,
+      maxBytes: MAX_ANSWER_BYTES,
+      timeoutMs: this.#timeoutMs,
+      accept: 'application/json',
+      contentType: 'application/json',
+      body: JSON.stringify(body),
+      headers: { 'x-vault-request': 'true', ...(token === undefined ? {} : { 'x-vault-token': token }) },
+    } as const;
+    const url = `${this.at.address.replace(/\/+$/, '')}/v1/${path}`;
+    try {
+      return read(await this.#turns.run(() => this.fetch.post(url, options)));
+    } catch (error) {
+      if (error instanceof FetchFailed || error instanceof FetchRefused) throw vaultUnavailable(error.reason);
+      throw error;
+    }
+  }
+}
+
+/** @param problem a word for the operator; never what Vault said */
+export const vaultUnavailable = (problem: string): OAuthError =>
+  new OAuthError('try-again', 'vault_unavailable', { facts: { problem } });
+
+function read({ status, body }: FetchedAnswer): VaultAnswer {
+  if (status === 503) throw vaultUnavailable('sealed, or not ready');
+  if (status >= 300 && status < 400) throw vaultUnavailable('it answered with a redirect');
+  if (status === 204) return { status: 200, body: {} };
+  if (!meaningful.includes(status)) throw vaultUnavailable(`it answered ${status}`);
+  const parsed = parseObject(body.toString());
+  if (parsed) return { status, body: parsed };
+  if (status === 200) throw vaultUnavailable('its answer cannot be read');
+  return { status, body: {} };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { insertAudit } from '../audit/audit-rows.js';
 import { Database, DatabaseAway, type Transaction } from '../platform/postgres/database.js';
 import { InsertBatcher } from '../platform/postgres/insert-batcher.js';
+import { ReadBatcher } from '../platform/postgres/read-batcher.js';
 import type { CodeRow, DecidedOn, FamilyRow, IssuanceRow, NewCode, PendingIssuance } from './token-rows.js';
 import { INSERT_ISSUANCE, insertIssuances, issuanceJson, pendingIssuance } from './token-rows.js';
 
@@ -64,16 +65,29 @@ const CONSENT_SCOPES = (row: string): string =>
   `(select k.scopes from consents k where k.user_id = ${row}.user_id and k.client_id = ${row}.client_id
       and k.resource_id = ${row}.resource_id and k.superseded_at is null and k.revoked_at is null)`;
 
+const READ_FAMILIES = `
+  select f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.consent_id as "consentId",
+         f.scopes, f.generation, f.live_hash as "liveHash", f.previous_hash as "previousHash", f.spent_at as "spentAt",
+         f.sealed_answer as "sealedAnswer", f.jkt, f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
+         u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
+         ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
+         ${CONSENT_SCOPES('f')} as "consentScopes"
+    from families f left join users u on u.id = f.user_id where f.id = any($1::uuid[])`;
+
+type IssuanceToStore = Record<string, unknown> & { jti: string };
+
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
 export class TokenStore {
   readonly #issuances: InsertBatcher<PendingIssuance>;
+  readonly #families: ReadBatcher<FamilyRow>;
 
   constructor(private readonly database: Database) {
     this.#issuances = new InsertBatcher<PendingIssuance>({
       run: (rowsJson) => this.database.query(insertIssuances(), [rowsJson], 'issuances.insert'),
       keyOf: ({ jti }) => jti,
     });
+    this.#families = new ReadBatcher((ids) => this.database.query<FamilyRow>(READ_FAMILIES, [ids], 'families.read'));
   }
 
   /**
@@ -123,19 +137,9 @@ export class TokenStore {
     return row;
   }
 
-  async readFamily(id: string): Promise<FamilyRow | undefined> {
-    const [row] = await this.database.query<FamilyRow>(
-      `select f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.consent_id as "consentId",
-              f.scopes, f.generation, f.live_hash as "liveHash", f.previous_hash as "previousHash", f.spent_at as "spentAt",
-              f.sealed_answer as "sealedAnswer", f.jkt, f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
-              u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
-              ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
-              ${CONSENT_SCOPES('f')} as "consentScopes"
-         from families f left join users u on u.id = f.user_id where f.id = $1`,
-      [id],
-      'families.read',
-    );
-    return row;
+  /** Together with those that other requests ask for. */
+  readFamily(id: string): Promise<FamilyRow | undefined> {
+    return this.#families.read(id);
   }
 
   /**

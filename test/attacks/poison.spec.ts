@@ -9,6 +9,7 @@ const settings = {
   RATE_LIMIT_ENABLED: 'false',
   SERVER_TRUSTED_PROXIES: '127.0.0.1/32',
 };
+const ROUNDS = 4;
 const MEGABYTE = 'a'.repeat(1_000_000);
 /** NUL, half a surrogate pair, more than a field may hold, and more than a request may hold. */
 const POISON = ['\u0000', '\ud800', 'a'.repeat(5_000), MEGABYTE];
@@ -65,10 +66,16 @@ describe('a poisoned value in any field of a proof, an assertion or the form', (
     '%s… of %i characters, among a hundred good ones: only its own request fails, and with no 500',
     async (_, __, value) => {
       const before = (await app.sql('select from issuances')).length;
-      const good = Array.from({ length: 100 }, () => ask());
-      const bad = poisoned(value).map((parts) => ask(parts));
-      expect(await Promise.all(good)).toEqual(Array(100).fill(200));
-      const statuses = await Promise.all(bad);
+      const all = poisoned(value);
+      const statuses: number[] = [];
+      // In four rounds: a queue longer than the pool's patience would be refused with 503, whatever is in it.
+      for (let from = 0; from < all.length; from += all.length / ROUNDS) {
+        const good = Array.from({ length: 100 / ROUNDS }, () => ask());
+        const bad = all.slice(from, from + all.length / ROUNDS).map((parts) => ask(parts));
+        expect(await Promise.all(good)).toEqual(Array(100 / ROUNDS).fill(200));
+        statuses.push(...(await Promise.all(bad)));
+      }
+      expect(statuses).toHaveLength(all.length);
       // A jti may be any short text, and members that nobody reads may be anything.
       expect(statuses.filter((status) => ![200, 400, 401, 413, 431].includes(status))).toEqual([]);
       const issued = (await app.sql('select from issuances')).length - before;

@@ -74,8 +74,6 @@ const READ_FAMILIES = `
          ${CONSENT_SCOPES('f')} as "consentScopes"
     from families f left join users u on u.id = f.user_id where f.id = any($1::uuid[])`;
 
-type IssuanceToStore = Record<string, unknown> & { jti: string };
-
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */
 @Injectable()
 export class TokenStore {

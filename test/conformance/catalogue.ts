@@ -121,13 +121,6 @@ const rows: readonly Row[] = [
   ['B20', 'MUST', 'no page can be framed', 'RFC 9700 §4.16'],
   ['B21', 'MUST', 'no answer by postMessage: pages run no script', 'RFC 9700 §4.17'],
   ['B22', 'MUST', 'no CORS at the authorization endpoint', 'RFC 9700 §2.1'],
-  [
-    'U2',
-    'SHOULD',
-    'each upstream has a redirect URI of its own, and its issuer is checked where it names itself',
-    'RFC 9700 update draft',
-  ],
-  ['U3', 'SHOULD', 'connecting an account ends only in the session that began it', 'RFC 9700 update draft'],
 
   // Client ID Metadata Documents
   ['M1', 'MUST', 'the URL is https with a path, without userinfo, fragment or dot segments', 'CIMD -02 §3'],
@@ -233,6 +226,7 @@ const rows: readonly Row[] = [
     'each provider has a redirect URI of its own, and iss of a callback is the provider’s',
     'RFC 9700 update draft',
   ],
+  ['U3', 'SHOULD', 'connecting an account ends only in the session that began it', 'RFC 9700 update draft'],
 
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],

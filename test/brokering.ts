@@ -61,8 +61,7 @@ export async function aProvider(
   draft: object = {},
 ): Promise<ProviderFixture> {
   const slug = `acme-${randomUUID().slice(0, 8)}`;
-  const row = {
-    id: randomUUID(),
+  const { status, body } = await app.admin('POST', '/admin/broker-providers', {
     slug,
     display_name: 'Acme',
     protocol: 'oauth',
@@ -74,13 +73,9 @@ export async function aProvider(
       ...config,
     },
     ...draft,
-  };
-  await app.sql(
-    `insert into broker_providers (id, slug, display_name, protocol, config_data, created_at, updated_at)
-     values ($1, $2, $3, $4, $5, $6, $6)`,
-    [row.id, row.slug, row.display_name, row.protocol, JSON.stringify(row.config_data), app.clock.now()],
-  );
-  return { id: row.id, slug: row.slug };
+  });
+  if (status !== 201) throw new Error(JSON.stringify(body));
+  return { id: body.id, slug };
 }
 
 const REPO_SCOPES = [{ name: 'repo:read' }, { name: 'repo:write' }];
@@ -217,18 +212,19 @@ export interface VendingDraft {
   readonly agentScope?: string;
   /** The MCP server as a client. */
   readonly server?: ClientFixture;
+  /** Of the provider, besides `config`: `protocol`. */
+  readonly draft?: object;
 }
 
 export async function aVending(app: TestApp, world: World, given: VendingDraft = {}): Promise<Vending> {
   const { config = {}, scopes = REPO_SCOPES, granted, agentScope } = given;
   const source = await aResource(app, { scopes: REPO_SCOPES });
-  const [at, server, provider] = await Promise.all([
-    started(app, { resource: source, scope: agentScope ?? 'repo:read repo:write' }),
-    given.server ?? anAgent(app),
-    aProvider(app, world, config),
-  ]);
+  // One after the other: who changes policy while another asks has that one decide again.
+  const server = given.server ?? (await anAgent(app));
+  const provider = await aProvider(app, world, config, given.draft);
   await letActAs(app, source, server);
   const target = await aBrokerResource(app, provider, { scopes });
+  const at = await started(app, { resource: source, scope: agentScope ?? 'repo:read repo:write' });
   const place = { userId: at.user.id, provider };
   const connection = await aConnection(app, world, place, granted);
   const consent = await letUse(app, place, source, granted);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { Users } from '../accounts/users.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Connectors } from './connectors/connectors.js';
 import type { Provider } from './provider.js';
@@ -18,20 +19,38 @@ export class OperatorTokens {
 
   constructor(
     private readonly connectors: Connectors,
+    private readonly users: Users,
     private readonly clock: Clock,
   ) {}
 
-  /** @throws UpstreamAway, UpstreamMisconfigured */
-  async of(provider: Provider, scopes: readonly string[]): Promise<UpstreamAccess> {
-    const key = JSON.stringify([provider.id, provider.updatedAt, ...scopes.toSorted()]);
+  /**
+   * @param userId the person behind the agent, for a provider whose tokens speak for people
+   * @throws UpstreamAway, UpstreamMisconfigured
+   */
+  async of(provider: Provider, scopes: readonly string[], userId: string): Promise<UpstreamAccess> {
+    const { speaksForPeople } = this.connectors.of(provider).traits(provider);
+    const email = speaksForPeople ? (await this.users.find(userId))?.email : undefined;
+    // One person's token must never be another's.
+    const key = JSON.stringify([
+      provider.id,
+      provider.updatedAt,
+      speaksForPeople ? userId : '',
+      email,
+      ...scopes.toSorted(),
+    ]);
     const kept = this.#kept.get(key);
     if (kept?.expiresAt && kept.expiresAt.getTime() - MARGIN_MS > this.clock.now().getTime()) return kept;
-    return this.#flights.join(key, () => this.#obtain(provider, scopes, key));
+    return this.#flights.join(key, () => this.#obtain(provider, scopes, key, email));
   }
 
-  async #obtain(provider: Provider, scopes: readonly string[], key: string): Promise<UpstreamAccess> {
+  async #obtain(
+    provider: Provider,
+    scopes: readonly string[],
+    key: string,
+    email: string | undefined,
+  ): Promise<UpstreamAccess> {
     const connector = this.connectors.of(provider);
-    const token = await connector.vend(provider, undefined, scopes).catch((error: unknown) => {
+    const token = await connector.vend(provider, undefined, scopes, email).catch((error: unknown) => {
       // No person can mend it by connecting again.
       throw error instanceof UpstreamRefused ? new UpstreamMisconfigured(error.code) : error;
     });

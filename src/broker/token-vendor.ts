@@ -40,11 +40,11 @@ export class TokenVendor {
     return this.#record({ ...vend, scopes: namesOf(vend, access) }, access);
   }
 
-  async #obtain({ provider, connected }: Vend, needed: readonly string[]): Promise<UpstreamAccess | undefined> {
+  async #obtain({ provider, person, connected }: Vend, needed: readonly string[]): Promise<UpstreamAccess | undefined> {
     try {
       return connected
         ? await this.upstream.of(provider, connected.connection, needed)
-        : await this.operator.of(provider, needed);
+        : await this.operator.of(provider, needed, person.id);
     } catch (error) {
       const trouble = troubleOf(error);
       if (!trouble) throw error;

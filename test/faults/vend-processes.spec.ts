@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SettableClock, type TestApp } from '../app.js';
+import type { TokenResponse } from '../builders.js';
 import { aVending, aWorld, credentialOf, stateOf, type Vending, type World } from '../brokering.js';
 import { exchange, outcome } from '../exchanges.js';
 import { untilWaiting } from '../held-lock.js';
@@ -63,6 +64,14 @@ async function opened({ url }: TestApp): Promise<void> {
 }
 
 const asked = async (): Promise<number> => (await world.upstream.requests()).refresh_token;
+/** A client that does as it is told: on a machine too busy to reach its own database, it is told to try again. */
+async function vendedAt(vending: Vending, process: TestApp): Promise<TokenResponse> {
+  for (;;) {
+    const answer = await askAt(vending, process);
+    if (answer.status !== 503) return answer;
+  }
+}
+
 const askAt = ({ at, server, target }: Vending, process: TestApp) =>
   exchange(process, server, at.token, { resource: target.uri });
 
@@ -79,7 +88,7 @@ describe('200 vends of one connection at once, over two processes', { timeout: 1
     for (let round = 1; round <= 3; round += 1) {
       if (round > 1) await expire(vending);
       const answers = await Promise.all(
-        Array.from({ length: 200 }, (_, n) => askAt(vending, n % 2 === 0 ? one : other)),
+        Array.from({ length: 200 }, (_, n) => vendedAt(vending, n % 2 === 0 ? one : other)),
       );
       expect(answers.map(({ status }) => status).filter((status) => status !== 200)).toEqual([]);
       for (const { body } of answers) tokens.add(body.access_token);
@@ -90,6 +99,8 @@ describe('200 vends of one connection at once, over two processes', { timeout: 1
       expect(credentials.size).toBe(round + 1);
     }
     expect((await world.upstream.refused()).refresh_token).toBe(refusedBefore);
+    // Nobody was sent away because of upstream, or of the waiting for it.
+    expect([...one.output, ...other.output].filter((line) => line.includes('upstream token not vended'))).toEqual([]);
     expect(await stateOf(one, vending.connection)).toMatchObject({ status: 'active', version: 4, mark: null });
     const [row] = await one.sql<{ n: number }>('select count(*)::int as n from issuances where connection_id = $1', [
       vending.connection.id,
@@ -102,12 +113,11 @@ describe('200 vends of one connection at once, over two processes', { timeout: 1
     let release = (): void => {};
     world.proxy.next({ kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
     const before = await asked();
-    const first = askAt(vending, one);
+    const first = vendedAt(vending, one);
     while ((await asked()) === before);
-    const waiting = Array.from({ length: 199 }, (_, n) => askAt(vending, n % 2 === 0 ? other : one));
-    // The one process holds the connection; the other has looked, and found it held.
-    for (let seen = 0; seen < 20; seen += 1) await askAt({ ...vending, target: vending.source }, other);
-    expect(await stateOf(one, vending.connection)).toMatchObject({ version: 1, mark: 1 });
+    const waiting = Array.from({ length: 199 }, (_, n) => vendedAt(vending, n % 2 === 0 ? other : one));
+    // The other process has looked, too, and found the connection held.
+    await other.admin('GET', '/admin/clients');
     release();
     const answers = await Promise.all([first, ...waiting]);
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.access_token}`)).size).toBe(1);

@@ -1,9 +1,21 @@
+import { generateKeyPairSync } from 'node:crypto';
 import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
 import { audited, postForm } from '../builders.js';
 import { aVending, aWorld, startBrokerApp, stateOf, type World } from '../brokering.js';
-import { ACCESS_TOKEN, anAgent, EXCHANGE, exchange, front, letActAs, letExchange, outcome } from '../exchanges.js';
+import {
+  ACCESS_TOKEN,
+  anAgent,
+  EXCHANGE,
+  exchange,
+  front,
+  letActAs,
+  letExchange,
+  outcome,
+  started,
+} from '../exchanges.js';
+import type { Misbehaviour } from '../upstream/misbehaving-proxy.js';
 import { aKeyClient, asForm, assertionOf } from '../assertions.js';
 
 let world: World;
@@ -206,5 +218,52 @@ describe('a vend', () => {
     const { status, body } = await postForm(app, '/oauth/token', form);
     expect([status, body.error, body.cause]).toEqual([400, 'consent_required', 'consent_missing']);
     expect(await stateOf(app, connection)).toMatchObject({ status: 'reconnect_required' });
+  });
+});
+
+describe('a credential of the operator’s own', () => {
+  const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' });
+
+  it('serves clients that the target names, and nobody has to connect', async () => {
+    const draft = { protocol: 'api_key', config_data: { api_key: 'key-of-the-operator-4711' } };
+    const { ask, target, server } = await aVending(app, world, { draft });
+    expect(outcome(await ask())).toEqual([403, 'access_denied']);
+    await letExchange(app, target, server);
+    const { status, body } = await ask({ scope: 'repo:read' });
+    expect([status, body.access_token, body.token_type, body.scope]).toEqual([
+      200,
+      'key-of-the-operator-4711',
+      'Bearer',
+      'repo:read',
+    ]);
+    expect(body).not.toHaveProperty('expires_in');
+    const { issuances } = (await app.admin('GET', `/admin/issuances?client=${server.id}`)).body;
+    expect(issuances).toEqual([expect.objectContaining({ backend_kind: 'broker', revocable: false })]);
+    expect(issuances[0]).not.toHaveProperty('connection_id');
+  });
+
+  it('that speaks for people is kept for each of them apart', async () => {
+    const config_data = {
+      token_url: `${world.proxy.origin}/token`,
+      client_email: 'robot@upstream.example',
+      private_key: pem,
+      subject: 'person_email',
+    };
+    const { ask, at, target, server, source } = await aVending(app, world, {
+      draft: { protocol: 'service_account', config_data },
+    });
+    await letExchange(app, target, server);
+    const other = await started(app, { client: at.client, resource: source, scope: 'repo:read repo:write' });
+    const asOther = () => exchange(app, server, other.token, { resource: target.uri });
+    const given = (name: string): Misbehaviour => ({
+      kind: 'answer',
+      status: 200,
+      body: JSON.stringify({ access_token: name, token_type: 'Bearer', expires_in: 600 }),
+    });
+    world.proxy.next(given('hers'), given('his'));
+    const tokens = [await ask(), await asOther(), await ask(), await asOther()].map(({ body }) => body.access_token);
+    expect(tokens).toEqual(['hers', 'his', 'hers', 'his']);
+    world.proxy.next({ kind: 'answer', status: 400, body: JSON.stringify({ error: 'invalid_grant' }) });
+    expect(outcome(await ask({ scope: 'repo:read' }))).toEqual([503, 'temporarily_unavailable']);
   });
 });

@@ -22,8 +22,8 @@ export interface VaultServer {
   readonly root: string;
   readonly role: { roleId: string; secretId: string };
   state: VaultState;
-  /** After so many calls from now nothing is answered any more; resolves when the next one has come. */
-  silentAfter(calls: number): Promise<void>;
+  /** After so many calls from now it is as `state` says; resolves when the next one has come. */
+  turnsAfter(calls: number, state: VaultState): Promise<void>;
   rotate(key: string): void;
   /** Values of older versions are refused. */
   raiseMinimum(key: string, version: number): void;
@@ -68,7 +68,8 @@ export async function startVaultServer({
   const calls: string[] = [];
   const secrets = [root, role.secretId];
   let callsLeft = Infinity;
-  let silenced = (): void => {};
+  let turnsTo: VaultState = 'open';
+  let turned = (): void => {};
 
   const issue = (seconds: number, renewable: boolean): string => {
     const token = `hvs.${randomBytes(12).toString('hex')}`;
@@ -119,8 +120,10 @@ export async function startVaultServer({
 
   const server = await serve((req, res) => {
     callsLeft -= 1;
-    if (callsLeft < 0) vault.state = 'silent';
-    if (callsLeft === -1) silenced();
+    if (callsLeft === -1) {
+      vault.state = turnsTo;
+      turned();
+    }
     if (vault.state === 'open')
       void answerTo(req).then((answer) => send(res, answer.status, JSON.stringify(answer.body)));
     else misbehave[vault.state](res);
@@ -133,9 +136,10 @@ export async function startVaultServer({
     root,
     role,
     state: 'open',
-    silentAfter: (count) => {
+    turnsAfter: (count, state) => {
       callsLeft = count;
-      return new Promise((resolve) => (silenced = resolve));
+      turnsTo = state;
+      return new Promise((resolve) => (turned = resolve));
     },
     rotate: (name) => void keys.get(name)?.versions.push(randomBytes(32)),
     raiseMinimum: (name, version) => void Object.assign(keys.get(name) as Key, { minimum: version }),

@@ -64,7 +64,7 @@ const finished = async (running: ServerProcess): Promise<any> => {
 describe('a server that is killed in the middle of re-encryption', { timeout: 120_000 }, () => {
   it('has lost no value, and the next one goes on where it was', async () => {
     server = await start();
-    const inTheMiddle = vault.silentAfter(400);
+    const inTheMiddle = vault.turnsAfter(400, 'silent');
     const { status, body } = await server.admin('POST', '/admin/encryption/reencryption');
     expect(status).toBe(202);
     await inTheMiddle;
@@ -73,7 +73,6 @@ describe('a server that is killed in the middle of re-encryption', { timeout: 12
     const halfway = await movedSoFar();
     expect(halfway).toBeGreaterThan(0);
     expect(halfway).toBeLessThan(VALUES - 2);
-    vault.silentAfter(Infinity);
     vault.state = 'open';
     const either = new ByEnvelope(new AesMaster(master), [vaultDriver(vault).driver]);
     expect(await openAll(opened.database, either)).toEqual({ good: VALUES, bad: [] });

@@ -179,7 +179,7 @@ describe('Transit', () => {
     const { driver } = vaultDriver(vault);
     const sealed = await driver.seal(secret, context);
     const asked = vault.calls.length;
-    await expect(driver.open(sealed.replace('.authplane.', '.payments.'), context)).rejects.toThrow(SealBroken);
+    await expect(driver.open(sealed.replace('.authplane.', '.payments1.'), context)).rejects.toThrow(SealBroken);
     expect(vault.calls.length).toBe(asked);
   });
 
@@ -272,11 +272,13 @@ describe('the token of Vault', () => {
     const short = await startVaultServer({ now: () => clock.millis, lease: 4 });
     const { driver, login } = vaultDriver(short, { auth: { ...short.role, mountPath: 'approle' }, clock });
     await driver.seal(secret, context);
+    const logIns = (): number => short.calls.filter((call) => call === 'auth/approle/login').length;
     clock.advance(9);
     await login.keepAlive();
+    expect(logIns()).toBe(1);
     clock.advance(1);
     await login.keepAlive();
-    expect(short.calls.filter((call) => call === 'auth/approle/login')).toHaveLength(2);
+    expect(logIns()).toBe(2);
     await short.close();
   });
 

@@ -276,9 +276,9 @@ describe('re-encryption', () => {
   it('stops when Vault goes away, says so, and goes on when it is back', async () => {
     const replica = await boot(transit());
     await replica.reencryption.begin();
-    await replica.reencryption.run(steps(3));
+    await replica.reencryption.run(steps(2));
     const { moved } = await totals(replica);
-    vault.state = 'sealed';
+    void vault.turnsAfter(20, 'sealed'); // in the middle of a step
     await expect(replica.reencryption.run()).rejects.toThrow('vault_unavailable');
     expect(await totals(replica)).toEqual({ moved, left: 0, unreadable: 0, finished: false });
     expect((await replica.reencryption.latest())?.lastError).toContain('vault_unavailable: sealed');

@@ -26,7 +26,7 @@ import { Connections } from './connections.js';
 import { ApiKeyConnector } from './connectors/api-key.connector.js';
 import { Connectors } from './connectors/connectors.js';
 import { OAuthConnector } from './connectors/oauth.connector.js';
-import { ServiceAccountConnector } from './connectors/service-account.connector.js';
+import { JwtBearerConnector } from './connectors/jwt-bearer.connector.js';
 import { UpstreamCalls } from './connectors/upstream-calls.js';
 import { CredentialRefresh } from './credential-refresh.js';
 import { CredentialVault } from './credential-vault.js';
@@ -69,7 +69,7 @@ import { VendStore } from './vend.store.js';
     UpstreamCalls,
     OAuthConnector,
     ApiKeyConnector,
-    ServiceAccountConnector,
+    JwtBearerConnector,
     Connectors,
     CredentialVault,
     ConnectionStore,

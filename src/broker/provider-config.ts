@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { parseJson } from '#libs/oauth';
+import { isInternalOrPublicAddress } from '../platform/http-client/address-rules.js';
 import { FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { outgoingUrl } from '../platform/http-client/outgoing-url.js';
 import { isSecretReference } from '../config/secret-references.js';
@@ -71,7 +73,10 @@ export class ProviderConfig {
     const value = this.text(name);
     if (value !== undefined && !this.#mayBeAsked(value)) {
       const scheme = this.#allowHttp ? 'http or https' : 'https';
-      throw new ProviderConfigWrong(name, `must be an ${scheme} URL without userinfo and fragment`);
+      throw new ProviderConfigWrong(
+        name,
+        `must be an ${scheme} URL without userinfo and fragment, of a host that may be asked`,
+      );
     }
     return value;
   }
@@ -131,8 +136,8 @@ export class ProviderConfig {
 
   #mayBeAsked(url: string): boolean {
     try {
-      outgoingUrl(url, { trust: 'operator', allowHttp: this.#allowHttp });
-      return true;
+      const { host } = outgoingUrl(url, { trust: 'operator', allowHttp: this.#allowHttp });
+      return isIP(host) === 0 || isInternalOrPublicAddress(host);
     } catch (error) {
       if (error instanceof FetchRefused) return false;
       throw error;

@@ -220,6 +220,12 @@ const rows: readonly Row[] = [
   ],
   ['J7', 'SHOULD', 'the assertion grant gives no refresh token', 'RFC 7521 §4.1', later(5)],
   ['U1', 'SHOULD', 'the token endpoint as audience only behind a legacy switch', 'RFC 9700 update draft'],
+  [
+    'U2',
+    'SHOULD',
+    'each provider has a redirect URI of its own, and iss of a callback is the provider’s',
+    'RFC 9700 update draft',
+  ],
 
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],

@@ -14,6 +14,7 @@ import { GuardedFetch } from '../../src/platform/http-client/guarded-fetch.js';
 import { SettableClock } from '../app.js';
 import { pkce } from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
+import { serve } from '../outgoing.js';
 import { misbehavingProxy, type Misbehaviour, type MisbehavingProxy } from './misbehaving-proxy.js';
 import { Upstream, type UpstreamClient } from './upstream.js';
 
@@ -157,6 +158,35 @@ describe('the oauth connector at a real upstream', () => {
     await connector.revoke(at, credential);
   });
 
+  it('revokes as GitHub and Slack want it, where that is how a provider is told', async () => {
+    const told: object[] = [];
+    const status = { now: 204 };
+    const server = await serve(async (req, res) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of req) chunks.push(chunk as Buffer);
+      told.push([req.method, req.url, req.headers.authorization, Buffer.concat(chunks).toString()]);
+      res.writeHead(status.now).end(status.now === 200 ? '{"ok":false,"error":"token_revoked"}' : '');
+    });
+    const own = { revocation_url: `http://127.0.0.1:${server.port}/{client_id}/grant` };
+    const github = provider({ ...own, client_id: 'a b', revocation_format: 'github' });
+    const slack = provider({ ...own, revocation_format: 'bearer' });
+    await connector.revoke(github, { accessToken: 'gho' });
+    status.now = 404;
+    await connector.revoke(github, { accessToken: 'gone' });
+    status.now = 200;
+    await connector.revoke(slack, { accessToken: 'xoxp' });
+    status.now = 500;
+    await expect(connector.revoke(github, { accessToken: 'gho' })).rejects.toMatchObject({ name: 'UpstreamAway' });
+    const basic = `Basic ${Buffer.from(`a b:${client.clientSecret}`).toString('base64')}`;
+    expect(told.slice(0, 3)).toEqual([
+      ['DELETE', '/a%20b/grant', basic, '{"access_token":"gho"}'],
+      ['DELETE', '/a%20b/grant', basic, '{"access_token":"gone"}'],
+      ['POST', `/${client.clientId}/grant`, 'Bearer xoxp', ''],
+    ]);
+    await connector.revoke(provider({ revocation_url: undefined }), { accessToken: 'nobody to tell' });
+    await server.close();
+  });
+
   it('reads the answers of Slack', async () => {
     const at = provider({
       authorize_url: `${upstream.origin}/slack/authorize`,
@@ -189,6 +219,18 @@ describe('the oauth connector at a real upstream', () => {
       name: 'UpstreamMisconfigured',
       code: 'refresh_token_missing',
     });
+  });
+
+  it('sends its own state and challenge, whatever the query of authorize_url says', async () => {
+    const at = provider({ authorize_url: `${upstream.origin}/auth?state=evil&code_challenge=evil&b=1&state=evil2` });
+    const request = { state: 'ours', codeChallenge: 'c', redirectUri: REDIRECT, scopes: ['a', 'b'] };
+    const query = new URL(await connector.connectUrl(at, request)).searchParams;
+    expect([query.getAll('state'), query.getAll('code_challenge'), query.get('b')]).toEqual([['ours'], ['c'], '1']);
+    expect([query.get('scope'), query.get('prompt')]).toEqual(['a b', 'consent']);
+    const splitting = { ...request, scopes: ['a,b'] };
+    await expect(connector.connectUrl(provider({ scope_separator: ',' }), splitting)).rejects.toThrow(
+      'scope_separator',
+    );
   });
 
   it('[U2] refuses a callback of another issuer, before it shows anybody the code', async () => {
@@ -296,9 +338,11 @@ describe('what the oauth connector makes of an upstream that misbehaves', () => 
     await expect(vend(nowhere, { refreshToken: 'r' })).rejects.toMatchObject(away('unreachable', false));
   });
 
-  it('a link-local address is never asked', async () => {
-    const metadata = provider({ token_url: 'http://169.254.169.254/token' });
-    await expect(vend(metadata, { refreshToken: 'r' })).rejects.toMatchObject(misconfigured('url_address'));
+  it('an address of the link, as metadata of clouds have it, is never asked, in whatever spelling', async () => {
+    for (const host of ['169.254.169.254', '[fe80::1]', '0xa9fea9fe', '2852039166', '[::ffff:a9fe:a9fe]']) {
+      const metadata = provider({ token_url: `http://${host}/token` });
+      await expect(vend(metadata, { refreshToken: 'r' })).rejects.toMatchObject(misconfigured('config_data'));
+    }
   });
 
   it('a lifetime that is no number is unknown; the rest of the answer holds', async () => {

@@ -3,15 +3,15 @@ import type { Protocol } from '../provider.js';
 import { ApiKeyConnector } from './api-key.connector.js';
 import type { Connector } from './connector.js';
 import { OAuthConnector } from './oauth.connector.js';
-import { ServiceAccountConnector } from './service-account.connector.js';
+import { JwtBearerConnector } from './jwt-bearer.connector.js';
 
 /** The connector of each protocol. */
 @Injectable()
 export class Connectors {
   readonly #byProtocol: ReadonlyMap<Protocol, Connector>;
 
-  constructor(oauth: OAuthConnector, apiKey: ApiKeyConnector, serviceAccount: ServiceAccountConnector) {
-    const all: Connector[] = [oauth, apiKey, serviceAccount];
+  constructor(oauth: OAuthConnector, apiKey: ApiKeyConnector, jwtBearer: JwtBearerConnector) {
+    const all: Connector[] = [oauth, apiKey, jwtBearer];
     this.#byProtocol = new Map(all.map((connector) => [connector.protocol, connector]));
   }
 

@@ -38,7 +38,7 @@ const ASSERTION_SECONDS = 300;
 
 /** An account of the operator's own at upstream, proven by a signature (RFC 7523 §2.1), as Google's service accounts are. */
 @Injectable()
-export class ServiceAccountConnector extends OperatorHeld {
+export class JwtBearerConnector extends OperatorHeld {
   readonly protocol = 'service_account';
   readonly inlineSecret = spelling.inline;
 

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
 import { aWorld, startBrokerApp, type World } from '../brokering.js';
-import { aResource, aUser, signIn, type UserFixture } from '../builders.js';
+import { aUser, signIn, type UserFixture } from '../builders.js';
 import {
   aConnecting,
   aConnectProvider,
   aLink,
-  connected,
   connectionsOf,
   consentsOf,
   openAs,
@@ -360,43 +359,5 @@ describe('what changes while the person is at the provider', () => {
     expect([page.status, page.location]).toEqual([400, undefined]);
     expect(await recorded(app, page.response)).toMatchObject([{ reason: 'connect_changed_meanwhile' }]);
     expect([await connectionsOf(at), await consentsOf(at)]).toEqual([[], []]);
-  });
-});
-
-describe('[U3] a connection consent', () => {
-  it('of one MCP server is none of another', async () => {
-    const { browser } = await connected(at);
-    const other = { ...at, source: await aResource(app, { display_name: 'Other server' }) };
-    const { page } = await openAs(app, at.user, aLink(other), browser);
-    expect(page.html).not.toContain('already allowed');
-    await press(browser, page, { decision: 'deny' });
-    expect((await consentsOf(at)).map((consent) => consent.source_resource_id)).toEqual([at.source.id]);
-  });
-
-  it('is not given on a connection that ended while the page was open', async () => {
-    const { browser } = await connected(at);
-    const other = { ...at, source: await aResource(app) };
-    const { page } = await openAs(app, at.user, aLink(other), browser);
-    const [connection] = await connectionsOf(at);
-    await app.admin('DELETE', `/admin/grants/broker/${connection.id}`);
-    const onward = await press(browser, page);
-    expect(onward.location).toContain(world.upstream.origin);
-    expect(await consentsOf(at)).toEqual([]);
-  });
-
-  it('is not given by a person who is disabled while it is stored', async () => {
-    const { browser } = await connected(at);
-    const other = { ...at, source: await aResource(app) };
-    const { page } = await openAs(app, at.user, aLink(other), browser);
-    const before = await consentsOf(at);
-    const late = await whileHeld(
-      app,
-      `update users set status = 'disabled', version = version + 1 where id = '${at.user.id}'`,
-      () => press(browser, page),
-      async () => undefined,
-    );
-    expect(late.status).toBe(400);
-    expect(await recorded(app, late.response)).toMatchObject([{ reason: 'connect_changed_meanwhile' }]);
-    expect(await consentsOf(at)).toEqual(before);
   });
 });

@@ -61,7 +61,7 @@ async function throughUpstream(page: Page, without: readonly string[] = []): Pro
 const title = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
 
 describe('a person in a real browser', () => {
-  it('[X4 U3] is asked for by an agent, connects an account, and the same request succeeds; less upstream is asked for again', async () => {
+  it('[U3] is asked for by an agent, connects an account, and the same request succeeds; less upstream is asked for again', async () => {
     const { at, provider, ask } = await aStory();
     const refused = await ask();
     expect(refused.body).toMatchObject({ error: 'consent_required', cause: 'consent_missing' });

@@ -226,6 +226,7 @@ const rows: readonly Row[] = [
     'each provider has a redirect URI of its own, and iss of a callback is the provider’s',
     'RFC 9700 update draft',
   ],
+  ['U3', 'SHOULD', 'connecting an account ends only in the session that began it', 'RFC 9700 update draft'],
 
   // Other RFCs, one row per rule
   ['9207.1', 'MUST', 'iss is in every redirect to the client, success and error', 'RFC 9207 §2'],

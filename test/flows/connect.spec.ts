@@ -291,7 +291,9 @@ describe('an upstream that does not do its part', () => {
     const { done } = await connected(at);
     expect([done.status, done.html]).toEqual([503, expect.stringContaining(`has to set up ${at.provider.slug}`)]);
     expect(done.html).toContain('#connect-misconfigured');
-    expect(await recorded(app, done.response)).toMatchObject([{ reason: 'refresh_token_missing', actor_id: at.user.id }]);
+    expect(await recorded(app, done.response)).toMatchObject([
+      { reason: 'refresh_token_missing', actor_id: at.user.id },
+    ]);
     expect(await connectionsOf(at)).toEqual([]);
   });
 

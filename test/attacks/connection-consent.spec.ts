@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { TestApp } from '../app.js';
+import { aVending, aWorld, startBrokerApp, type World } from '../brokering.js';
+import { aResource } from '../builders.js';
+import {
+  aConnecting,
+  aLink,
+  connected,
+  connectionsOf,
+  consentsOf,
+  openAs,
+  press,
+  type Connecting,
+} from '../connecting.js';
+import { anAgent, exchange, letActAs, started } from '../exchanges.js';
+import { whileHeld } from '../held-lock.js';
+import { recorded } from '../recorded.js';
+
+let world: World;
+let app: TestApp;
+let at: Connecting;
+beforeAll(async () => {
+  world = await aWorld();
+  app = await startBrokerApp(world);
+});
+afterAll(async () => {
+  await app.close();
+  await world.end();
+});
+beforeEach(async () => {
+  at = await aConnecting(app, world);
+});
+
+describe('a connection consent', () => {
+  it('of one MCP server gives another no token, with the same person, account and agent', async () => {
+    const first = await aVending(app, world);
+    expect((await first.ask()).status).toBe(200);
+    const refreshes = (await world.upstream.requests()).refresh_token;
+    const source = await aResource(app, { scopes: [{ name: 'repo:read' }, { name: 'repo:write' }] });
+    const server = await anAgent(app);
+    await letActAs(app, source, server);
+    const { client, user } = first.at;
+    const second = await started(app, { client, user, resource: source, scope: 'repo:read' });
+    const refused = await exchange(app, server, second.token, { resource: first.target.uri, scope: 'repo:read' });
+    expect(refused.status).toBe(400);
+    expect(refused.body).toMatchObject({
+      error: 'consent_required',
+      consent_url: expect.stringContaining('/connect/'),
+    });
+    expect(JSON.stringify(refused.body)).not.toContain('access_token');
+    expect((await world.upstream.requests()).refresh_token).toBe(refreshes);
+  });
+
+  it('of one MCP server is none of another', async () => {
+    const { browser } = await connected(at);
+    const other = { ...at, source: await aResource(app, { display_name: 'Other server' }) };
+    const { page } = await openAs(app, at.user, aLink(other), browser);
+    expect(page.html).not.toContain('already allowed');
+    await press(browser, page, { decision: 'deny' });
+    expect((await consentsOf(at)).map((consent) => consent.source_resource_id)).toEqual([at.source.id]);
+  });
+
+  it('is not given on a connection that ended while the page was open', async () => {
+    const { browser } = await connected(at);
+    const other = { ...at, source: await aResource(app) };
+    const { page } = await openAs(app, at.user, aLink(other), browser);
+    const [connection] = await connectionsOf(at);
+    await app.admin('DELETE', `/admin/grants/broker/${connection.id}`);
+    const onward = await press(browser, page);
+    expect(onward.location).toContain(world.upstream.origin);
+    expect(await consentsOf(at)).toEqual([]);
+  });
+
+  it('is not given by a person who is disabled while it is stored', async () => {
+    const { browser } = await connected(at);
+    const other = { ...at, source: await aResource(app) };
+    const { page } = await openAs(app, at.user, aLink(other), browser);
+    const before = await consentsOf(at);
+    const late = await whileHeld(
+      app,
+      `update users set status = 'disabled', version = version + 1 where id = '${at.user.id}'`,
+      () => press(browser, page),
+      async () => undefined,
+    );
+    expect(late.status).toBe(400);
+    expect(await recorded(app, late.response)).toMatchObject([{ reason: 'connect_changed_meanwhile' }]);
+    expect(await consentsOf(at)).toEqual(before);
+  });
+});

@@ -31,13 +31,7 @@ export class OperatorTokens {
     const { speaksForPeople } = this.connectors.of(provider).traits(provider);
     const email = speaksForPeople ? (await this.users.find(userId))?.email : undefined;
     // One person's token must never be another's.
-    const key = JSON.stringify([
-      provider.id,
-      provider.updatedAt,
-      speaksForPeople ? userId : '',
-      email,
-      ...scopes.toSorted(),
-    ]);
+    const key = JSON.stringify([provider.id, provider.updatedAt, email, ...scopes.toSorted()]);
     const kept = this.#kept.get(key);
     if (kept?.expiresAt && kept.expiresAt.getTime() - MARGIN_MS > this.clock.now().getTime()) return kept;
     return this.#flights.join(key, () => this.#obtain(provider, scopes, key, email));

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Request } from 'express';
 import { grantType, OAuthError, required, type Form } from '#libs/oauth';
 import { TokenVendor } from '../broker/token-vendor.js';
+import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
 import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
 import { formOf } from '../platform/http/body.js';
@@ -51,9 +52,10 @@ export class TokenEndpoint {
   async #decide(
     type: string,
     form: Form,
-    { client, resources }: Ground,
+    ground: Ground,
     proofOf: (client: Client) => Promise<Proof | undefined>,
   ): Promise<{ stored: TokenAnswer } | RepeatedAnswer | undefined> {
+    const { client, resources } = ground;
     const grant = this.grants.of(type, client);
     const proof = await proofOf(client);
     if (client.dpopBoundAccessTokens) requireProof(proof, client);
@@ -62,9 +64,14 @@ export class TokenEndpoint {
     if (decision.resource?.dpopRequired) requireProof(proof, client);
     const stored =
       'provider' in decision
-        ? await this.vendor.vend(decision)
+        ? await this.#vend(decision, ground)
         : await this.issuer.issue({ ...decision, jkt: proof?.jkt });
     return stored && { stored };
+  }
+
+  /** Upstream is asked for nobody whom policy has left meanwhile: what it answers cannot be taken back. */
+  async #vend(vend: Vend, ground: Ground): Promise<TokenAnswer | undefined> {
+    return (await this.grounds.moved(ground)) ? undefined : this.vendor.vend(vend);
   }
 }
 

@@ -40,6 +40,17 @@ export async function aResource(app: Target, draft: Record<string, unknown> = {}
   return { id: body.id, slug: body.slug, uri: body.uri };
 }
 
+/** A resource behind which a provider stands that nobody asks anything of. */
+export async function aResourceOfSomebody(app: TestApp, draft: Record<string, unknown> = {}): Promise<ResourceFixture> {
+  const provider = `host-${randomUUID().slice(0, 8)}`;
+  await app.sql(
+    `insert into broker_providers (id, slug, protocol, config_data, created_at, updated_at)
+     values (gen_random_uuid(), $1, 'oauth', '{}', now(), now())`,
+    [provider],
+  );
+  return aResource(app, { backend_kind: 'broker', broker_provider_slug: provider, ...draft });
+}
+
 export async function aUser(app: Target, draft: Record<string, unknown> = {}): Promise<UserFixture> {
   const email = `${randomUUID().slice(0, 8)}@people.example`;
   const password = 'correct horse battery';

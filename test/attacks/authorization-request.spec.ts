@@ -5,6 +5,7 @@ import {
   aConfidentialClient,
   aFlow,
   aResource,
+  aResourceOfSomebody,
   authorizeUrl,
   pkce,
   type ClientFixture,
@@ -166,9 +167,7 @@ describe('[A7 9207.1] a request that is wrong otherwise', () => {
 
   it('goes back to the client: a resource that a broker serves', async () => {
     const uri = 'https://mail.example/api';
-    await app.sql(`insert into broker_providers (id, slug, protocol, config_data, created_at, updated_at)
-                   values (gen_random_uuid(), 'mail-host', 'oauth', '{}', now(), now())`);
-    await aResource(app, { uri, backend_kind: 'broker', broker_provider_slug: 'mail-host', slug: 'mail' });
+    await aResourceOfSomebody(app, { uri });
     await expectRedirect(await ask({ resource: uri }), [
       'invalid_target',
       'resource is not registered',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
-import { aResource, audited, introspect, type ResourceFixture } from '../builders.js';
+import { aResource, aResourceOfSomebody, audited, introspect, type ResourceFixture } from '../builders.js';
 import { CommandLine, typed } from '../command-line.js';
 import {
   anAgent,
@@ -100,7 +100,7 @@ describe('fronting links', () => {
     const [x, y] = await Promise.all([aResource(app), aResource(app)]);
     const both = await Promise.all([ask(x.slug, y.slug, same), ask(y.slug, x.slug, same)]);
     expect(both.map(([status]) => status).toSorted()).toEqual([201, 409]);
-    const broker = await aResource(app, { backend_kind: 'broker' });
+    const broker = await aResourceOfSomebody(app);
     const from = { source: broker.slug, target: b.slug, scope_map: same };
     expect((await app.admin('POST', '/admin/fronting', from)).body.detail).toBe('the source must be a mint resource');
     const path = `/admin/fronting/${a.slug}/${b.slug}`;

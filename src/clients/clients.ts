@@ -326,6 +326,10 @@ export class Clients {
     const client = this.#merged(row, document);
     const same = documentHash(row).equals(documentHash(document));
     if (same || !this.documents.isNewsSince(row.id, row.updatedAt)) return client;
+    const stored = await this.store.find(row.id);
+    // A row that is remembered may have learned it already.
+    if (stored && stored.version !== row.version)
+      return stored.status === 'active' ? this.#learned(stored, document) : stored;
     return { ...client, version: await this.store.transaction((tx) => this.upsertDocumentClient(tx, client)) };
   }
 

@@ -75,7 +75,7 @@ export async function aProvider(
     ...draft,
   });
   if (status !== 201) throw new Error(JSON.stringify(body));
-  return { id: body.id, slug };
+  return { id: body.id, slug: body.slug };
 }
 
 const REPO_SCOPES = [{ name: 'repo:read' }, { name: 'repo:write' }];

@@ -54,6 +54,28 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
   const job = async (): Promise<any> => (await app.admin('GET', `/admin/jobs/${jobId()}`)).body;
   const retry = async (): Promise<number> => (await app.admin('POST', `/admin/jobs/${jobId()}/retry`)).status;
 
+  const configure = async (changed: object): Promise<void> => {
+    const path = `/admin/broker-providers/${at.provider.id}`;
+    const { config_data } = (await app.admin('GET', path)).body;
+    expect((await app.admin('PATCH', path, { config_data: { ...config_data, ...changed } })).status).toBe(200);
+  };
+
+  /** Does what is done every hour. */
+  async function sweep(): Promise<void> {
+    const next = async (): Promise<string> =>
+      (await app.admin('GET', '/admin/jobs?state=delayed&limit=1000')).body.jobs.find(
+        ({ name }: { name: string }) => name === 'overdue-revocations',
+      )?.id;
+    await vi.waitFor(async () => expect(await next()).toBeDefined(), 10_000);
+    const id = await next();
+    expect((await app.admin('POST', `/admin/jobs/${encodeURIComponent(id)}/retry`)).status).toBe(202);
+    await vi.waitFor(
+      async () =>
+        expect((await app.admin('GET', `/admin/jobs/${encodeURIComponent(id)}`)).body.state).toBe('completed'),
+      10_000,
+    );
+  }
+
   /** All that the queue keeps. */
   async function queued(): Promise<unknown[]> {
     if (!redis) return app.sql('select to_jsonb(j) from bullmq.job j');
@@ -174,6 +196,62 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     ];
     for (const said of [await job(), kept[0], app.logged]) expect(JSON.stringify(said)).toContain(connection.id);
     expect(JSON.stringify([await job(), app.logged, kept])).not.toContain(refreshToken);
+  });
+
+  it('keeps what upstream gave in exchange on the way, and is told with that the next time', async () => {
+    await configure({ revocation_url: `${world.proxy.origin}/bearer`, revocation_format: 'bearer' });
+    world.proxy.next({ kind: 'change', members: {} }, AWAY);
+    await disconnect();
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 10_000);
+    expect((await credentialOf(app, connection.id)).refreshToken).not.toBe(refreshToken);
+    const { refresh_token: refused } = await world.upstream.refused();
+    world.proxy.next({ kind: 'change', members: {} }, { kind: 'answer', status: 200, body: '{}' });
+    expect(await retry()).toBe(202);
+    await expectSettled('done');
+    expect(world.proxy.seen.slice(-2)).toEqual(['POST /token', 'POST /bearer']);
+    expect((await world.upstream.refused()).refresh_token).toBe(refused);
+  });
+
+  it.each([
+    ['token', 'is connected again', 'ada'],
+    ['grant', 'is not connected again', undefined],
+    ['grant', 'is replaced by another account', 'grace'],
+  ])('ends the %s at GitHub when it %s', async (what, _, login) => {
+    world.proxy.always(AWAY);
+    await disconnect();
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed' }), 10_000);
+    world.proxy.always();
+    if (login !== undefined) await connected(at, { browser, login });
+    await configure({
+      revocation_url: `${world.proxy.origin}/app/grant`,
+      revocation_format: 'github',
+      token_auth_method: 'client_secret_post',
+      client_secret: 'planted',
+    });
+    const body = JSON.stringify({ access_token: 'gho', token_type: 'bearer' });
+    world.proxy.next({ kind: 'answer', status: 200, body }, { kind: 'answer', status: 204 });
+    expect(await retry()).toBe(202);
+    await expectSettled('done');
+    expect(world.proxy.seen.at(-1)).toBe(`DELETE /app/${what}`);
+  });
+
+  it.each([
+    ['done', undefined],
+    ['given_up', AWAY],
+  ] as const)('and that the queue lost is %s half a day later', async (outcome, behaviour) => {
+    const endedAt = app.clock.now();
+    await app.sql(
+      `update connections set status = 'disconnected', status_reason = 'user_deleted', upstream_revocation = 'pending', ended_at = $2
+        where id = $1`,
+      [connection.id, endedAt],
+    );
+    world.proxy.always(behaviour);
+    await sweep();
+    expect((await connectionsOf(at))[0]).toMatchObject({ upstream_revocation: 'pending', sealed: true });
+    app.clock.advance(12 * 3600 + 1);
+    await sweep();
+    await expectSettled(outcome);
+    if (outcome === 'done') expect(await livesUpstream(refreshToken)).toBe(false);
   });
 
   it('takes no other job, and none twice', async () => {

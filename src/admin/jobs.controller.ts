@@ -1,16 +1,17 @@
-import { Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Get, HttpCode, Param, Post } from '@nestjs/common';
 import { JobQueue } from '../platform/queue/job-queue.js';
 import { JobQuery, toJobView } from './job.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { NameOf } from './path-id.js';
 import { notFound } from './problem.js';
+import { QueryParameters } from './query-parameters.js';
 
 @OperatorController('jobs')
 export class JobsController {
   constructor(private readonly queue: JobQueue) {}
 
   @Get()
-  async list(@Query() { state, limit = 100 }: JobQuery): Promise<object> {
+  async list(@QueryParameters() { state, limit = 100 }: JobQuery): Promise<object> {
     const jobs = await this.queue.list(state ?? ['waiting', 'active', 'delayed', 'failed'], limit);
     return { jobs: jobs.map(toJobView) };
   }

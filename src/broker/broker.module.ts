@@ -33,6 +33,7 @@ import { CredentialVault } from './credential-vault.js';
 import { CredentialStore } from './credential.store.js';
 import { OperatorTokens } from './operator-tokens.js';
 import { OwnConnections } from './own-connections.js';
+import { OverdueRevocationsJob } from './overdue-revocations.job.js';
 import { ProviderRegistry } from './provider-registry.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderEntity } from './provider.entity.js';
@@ -96,6 +97,7 @@ import { VendStore } from './vend.store.js';
     VendStore,
     TokenVendor,
     UpstreamRevocationJob,
+    OverdueRevocationsJob,
   ],
   exports: [
     Providers,

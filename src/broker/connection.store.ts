@@ -116,6 +116,23 @@ export class ConnectionStore {
     return Number(row?.version);
   }
 
+  /** Upstream gave another credential while it was being told. */
+  async keepUntilRevoked(id: string, sealedCredential: string): Promise<void> {
+    await this.database.query(
+      `update connections set sealed_credential = $2 where id = $1 and upstream_revocation = 'pending'`,
+      [id, sealedCredential],
+    );
+  }
+
+  /** Those that are over since before then, oldest first, of which upstream has still not been told. */
+  async overdue(before: Date, limit: number): Promise<string[]> {
+    const rows = await this.database.query<{ id: string }>(
+      `select id from connections where upstream_revocation = 'pending' and ended_at < $1 order by ended_at limit $2`,
+      [before, limit],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** The credential of a connection that is over is forgotten. @returns whose it was; undefined when that was done before */
   async settleRevocation(
     tx: Transaction,

@@ -90,7 +90,7 @@ export class Connections {
     const place = { id: same ? known.id : uuid7(now), userId, providerId: provider.id };
     // Sealing may ask a vault, and is no part of the transaction; it is bound to the id of the row.
     const stored = {
-      account: account.account ?? (same ? known.account : ''),
+      account: account.account ?? '',
       scopes: account.scopes,
       sealedCredential: await this.vault.sealCredential(place, account.credential),
     };
@@ -102,6 +102,9 @@ export class Connections {
       if (current && !same) await this.#end(tx, current, 'account_replaced', userId);
       const version = same ? await this.store.renew(tx, place.id, stored, now) : 1;
       if (!same) await this.store.insert(tx, place, stored, now);
+      // It may be another account than the one that others were allowed to use.
+      if (same && known.account !== stored.account && known.account !== '')
+        await this.consents.end(tx, { userId, providerId: provider.id }, userId);
       await this.audit.record(tx, {
         action: 'broker_grant.created',
         actorId: userId,
@@ -159,6 +162,6 @@ export class Connections {
   }
 }
 
-/** Where upstream does not say whose account it is, it counts as the one that was connected. */
+/** Where upstream does not say whose account it is, it counts as the one that was connected: it is not to be revoked as another. */
 const isSame = (known: Connection, { account }: ConnectedAccount): boolean =>
   account === undefined || known.account === '' || known.account === account;

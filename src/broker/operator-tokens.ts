@@ -29,12 +29,18 @@ export class OperatorTokens {
    */
   async of(provider: Provider, scopes: readonly string[], userId: string): Promise<UpstreamAccess> {
     const { speaksForPeople } = this.connectors.of(provider).traits(provider);
-    const email = speaksForPeople ? (await this.users.find(userId))?.email : undefined;
+    const email = speaksForPeople ? await this.#emailOf(userId) : undefined;
     // One person's token must never be another's.
     const key = JSON.stringify([provider.id, provider.updatedAt, email, ...scopes.toSorted()]);
     const kept = this.#kept.get(key);
     if (kept?.expiresAt && kept.expiresAt.getTime() - MARGIN_MS > this.clock.now().getTime()) return kept;
     return this.#flights.join(key, () => this.#obtain(provider, scopes, key, email));
+  }
+
+  /** As an operator typed it: one that came from elsewhere may be anybody's. */
+  async #emailOf(userId: string): Promise<string | undefined> {
+    const user = await this.users.find(userId);
+    return user?.provider === 'local' ? user.email : undefined;
   }
 
   async #obtain(

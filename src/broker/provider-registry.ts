@@ -6,6 +6,7 @@ import { Clock } from '../platform/clock/clock.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { Connectors } from './connectors/connectors.js';
 import type { Protocol, Provider } from './provider.js';
+import { changesOf } from './provider-changes.js';
 import { ProviderConfigWrong } from './provider-config.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
@@ -86,7 +87,13 @@ export class ProviderRegistry {
         updatedAt: this.clock.now(),
       });
       if (!(await this.store.update(tx, provider))) throw taken();
-      const detail = { id, slug: provider.slug, fields: Object.keys(named) };
+      const { inlineSecret } = this.connectors.of(provider);
+      const detail = {
+        id,
+        slug: provider.slug,
+        fields: Object.keys(named),
+        ...changesOf(known, provider, inlineSecret),
+      };
       await this.audit.record(tx, { action: 'broker_provider.patched', detail });
       return provider;
     });

@@ -3,6 +3,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Job } from '../platform/queue/job.js';
 import { ConnectionStore } from './connection.store.js';
+import type { Connection } from './connection.js';
 import { UPSTREAM_REVOCATION } from './connections.js';
 import { Connectors } from './connectors/connectors.js';
 import { CredentialVault } from './credential-vault.js';
@@ -40,7 +41,10 @@ export class UpstreamRevocationJob extends Job<EndedConnection> {
     const { sealedCredential } = connection;
     const credential = await this.vault.openCredential({ ...connection, sealedCredential });
     try {
-      await this.connectors.of(provider).revoke(provider, credential);
+      await this.connectors.of(provider).revoke(provider, credential, {
+        spare: await this.#isConnectedAgain(connection),
+        keep: async (next) => this.store.keepUntilRevoked(id, await this.vault.sealCredential(connection, next)),
+      });
     } catch (error) {
       if (!(error instanceof UpstreamRefused)) throw error; // what upstream refuses for good is not alive there any more
     }
@@ -49,6 +53,13 @@ export class UpstreamRevocationJob extends Job<EndedConnection> {
 
   override giveUp({ connection }: EndedConnection): Promise<void> {
     return this.#settle(connection, 'given_up');
+  }
+
+  /** Perhaps the same account: what ends at upstream must not be the new connection. */
+  async #isConnectedAgain({ userId, providerId, account }: Connection): Promise<boolean> {
+    const current = await this.store.current(userId, providerId);
+    if (!current) return false;
+    return account === '' || current.account === '' || account === current.account;
   }
 
   #settle(id: string, outcome: 'done' | 'given_up'): Promise<void> {

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { TestApp } from '../app.js';
 import { aVending, aWorld, credentialOf, startBrokerApp, type World } from '../brokering.js';
+import { aConnecting, connectionsOf, toCallback } from '../connecting.js';
 
 let world: World;
 let app: TestApp;
@@ -16,7 +17,8 @@ afterAll(async () => {
 /** Everything in the database, as a dump would show it. */
 async function dump(): Promise<string> {
   const tables = await app.sql<{ name: string }>(
-    `select quote_ident(table_name) as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
+    `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
+      where table_schema in ('public', 'bullmq') and table_type = 'BASE TABLE'`,
   );
   const rows = await Promise.all(tables.map(({ name }) => app.sql(`select t::text as row from ${name} t`)));
   return JSON.stringify(rows);
@@ -92,5 +94,45 @@ describe('logs, audit, errors, the operator’s answers and a dump of the databa
     expect(found(all, new Map([['sealed', row!.sealed]]))).toEqual(['sealed']);
     expect(app.logged.some((line) => line.includes('upstream_misconfigured'))).toBe(true);
     expect(all.includes('refresh_outcome_lost')).toBe(true);
+  });
+
+  it('nor do they when an account is connected, fails to be, and is ended', async () => {
+    const secrets = new Map<string, string>();
+    const pages: string[] = [];
+    const config = { token_auth_method: 'client_secret_post', client_secret: 'planted-client-secret-4711' };
+    const revocation_url = `${world.proxy.origin}/token/revocation`;
+    const [well, badly] = [
+      await aConnecting(app, world, { config: { revocation_url } }),
+      await aConnecting(app, world, { config: { ...config, revocation_url } }),
+    ] as const;
+    secrets.set('inline secret', config.client_secret);
+    for (const at of [well, badly]) {
+      const { browser, callback } = await toCallback(at);
+      const query = new URL(callback).searchParams;
+      secrets.set(`code of ${at.provider.slug}`, query.get('code')!).set(at.provider.slug, query.get('state')!);
+      const echo = JSON.stringify({ error: query.get('code'), error_description: query.get('code') });
+      if (at === badly) world.proxy.next({ kind: 'answer', status: 400, body: echo });
+      const end = await browser.get(callback);
+      pages.push(end.html);
+      expect(end.status).toBe(at === badly ? 503 : 200);
+      pages.push((await browser.get(callback)).html, (await browser.get(`${app.issuer}/account`)).html);
+    }
+    const [connection] = await connectionsOf(well);
+    const credential = (await credentialOf(app, connection.id)).refreshToken!;
+    secrets.set('credential', credential);
+    world.proxy.always({ kind: 'answer', status: 400, body: JSON.stringify({ error: credential }) });
+    expect((await app.admin('DELETE', `/admin/users/${well.user.id}?force=true`)).status).toBe(204);
+    const job = `/admin/jobs/upstream-revocation_${connection.id}`;
+    await vi.waitFor(async () => expect((await app.admin('GET', job)).body.last_error).toBeDefined(), 10_000);
+    world.proxy.always();
+    const paths = [job, '/admin/jobs', '/admin/connections', '/admin/broker-providers', '/admin/audit?limit=1000'];
+    const answers = await Promise.all(paths.map((path) => app.admin('GET', path)));
+
+    expect(secrets.size).toBe(6);
+    expect(found([...pages, JSON.stringify(answers)].join('\n'), secrets)).toEqual([]);
+    expect(found(app.logged.join('\n'), secrets)).toEqual([]);
+    const all = await dump();
+    expect(found(all, secrets)).toEqual([]);
+    expect(all).toContain(`upstream-revocation_${connection.id}`);
   });
 });

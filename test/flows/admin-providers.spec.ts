@@ -229,6 +229,24 @@ describe('an operator changes a provider', () => {
     expect((await patch(rest)).status).toBe(400);
   });
 
+  it('and the record says where credentials go from now on, and that the secret is another; never what it is', async () => {
+    const { client_secret_ref: _, ...rest } = config;
+    const { id, slug } = await create({ ...rest, client_secret: SECRET });
+    const token_url = 'https://elsewhere.example:8443/token?key=planted';
+    const config_data = { ...rest, token_url, client_secret: `${SECRET}-2`, scope_separator: ',' };
+    expect((await app.admin('PATCH', `/admin/broker-providers/${id}`, { slug, config_data })).status).toBe(200);
+    const detail = (await audited(app, 'broker_provider.patched'))[0]?.detail as any;
+    expect(detail).toEqual({
+      id,
+      slug,
+      fields: ['slug', 'configData'],
+      config_members: expect.any(Array),
+      moved: [{ member: 'token_url', from: 'https://acme.example', to: 'https://elsewhere.example:8443' }],
+    });
+    expect(detail.config_members.toSorted()).toEqual(['client_secret', 'scope_separator', 'token_url']);
+    expect(JSON.stringify(detail)).not.toContain('planted');
+  });
+
   it('to something that is wrong: 400, and it stays as it was', async () => {
     const provider = await create();
     const { status } = await app.admin('PATCH', `/admin/broker-providers/${provider.id}`, { config_data: {} });

@@ -221,6 +221,27 @@ describe('connecting an account', () => {
     expect(await consentsOf(at)).toMatchObject([{ source_resource_id: second.source.id }]);
   });
 
+  it('takes what servers had of an account when upstream does not say any more whose it is', async () => {
+    const { browser } = await connected(at);
+    const second = { ...at, source: await aResource(app) };
+    const { callback } = await toCallback(second, {
+      browser,
+      login: 'grace',
+      url: aLink(second, { scopes: ['write'] }),
+    });
+    world.proxy.next({ kind: 'change', members: {} }, { kind: 'answer', status: 503 });
+    expect((await browser.get(callback)).status).toBe(200);
+    expect(await connectionsOf(at)).toMatchObject([{ account: '', status: 'active', version: 2 }]);
+    expect(await consentsOf(at)).toMatchObject([{ source_resource_id: second.source.id }]);
+    // Named again, it is the same.
+    await app.sql(`update connections set status = 'reconnect_required' where user_id = $1`, [at.user.id]);
+    await connected(at, { browser, login: 'grace', url: aLink(at, { scopes: ['read', 'write'] }) });
+    expect(await connectionsOf(at)).toMatchObject([{ account: 'grace', version: 3 }]);
+    expect((await consentsOf(at)).map(({ source_resource_id: id }) => id).toSorted()).toEqual(
+      [at.source.id, second.source.id].toSorted(),
+    );
+  });
+
   it('makes a connection work again that upstream had refused', async () => {
     const { browser } = await connected(at);
     await app.sql(

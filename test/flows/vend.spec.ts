@@ -266,4 +266,24 @@ describe('a credential of the operator’s own', () => {
     world.proxy.next({ kind: 'answer', status: 400, body: JSON.stringify({ error: 'invalid_grant' }) });
     expect(outcome(await ask({ scope: 'repo:read' }))).toEqual([503, 'temporarily_unavailable']);
   });
+
+  it('speaks for nobody whose address the operator did not type', async () => {
+    const config_data = {
+      token_url: `${world.proxy.origin}/token`,
+      client_email: 'robot@upstream.example',
+      private_key: pem,
+      subject: 'person_email',
+    };
+    const { ask, at, target, server } = await aVending(app, world, {
+      draft: { protocol: 'service_account', config_data },
+    });
+    await letExchange(app, target, server);
+    const body = JSON.stringify({ access_token: 'hers', token_type: 'Bearer', expires_in: 600 });
+    world.proxy.next({ kind: 'answer', status: 200, body });
+    expect((await ask()).body.access_token).toBe('hers');
+    await app.sql(`update users set provider = 'elsewhere' where id = $1`, [at.user.id]);
+    const before = world.proxy.seen.length;
+    expect(outcome(await ask())).toEqual([503, 'temporarily_unavailable']);
+    expect(world.proxy.seen.length).toBe(before);
+  });
 });

@@ -187,6 +187,29 @@ describe('the oauth connector at a real upstream', () => {
     await server.close();
   });
 
+  it('keeps the credential that a refresh gave on the way to a revocation that then fails', async () => {
+    const server = await serve((_req, res) => void res.writeHead(503).end());
+    const at = provider({ revocation_url: `http://127.0.0.1:${server.port}/revoke`, revocation_format: 'bearer' });
+    const { credential } = await connect(at);
+    const kept: object[] = [];
+    const keep = async (next: object): Promise<void> => void kept.push(next);
+    await expect(connector.revoke(at, credential, { keep })).rejects.toMatchObject({ name: 'UpstreamAway' });
+    expect(kept).toEqual([{ refreshToken: expect.any(String) }]);
+    expect((await vend(at, kept[0]!)).accessToken).toEqual(expect.any(String));
+    await server.close();
+  });
+
+  it('ends no more than the credential at GitHub when the person has connected again', async () => {
+    const asked: string[] = [];
+    const server = await serve((req, res) => void (asked.push(req.url ?? ''), res.writeHead(204).end()));
+    const url = `http://127.0.0.1:${server.port}/applications/{client_id}/grant`;
+    const at = provider({ revocation_url: url, revocation_format: 'github', client_id: 'app' });
+    await connector.revoke(at, { accessToken: 'gho' }, { spare: true });
+    await connector.revoke(at, { accessToken: 'gho' }, { spare: false });
+    expect(asked).toEqual(['/applications/app/token', '/applications/app/grant']);
+    await server.close();
+  });
+
   it('reads the answers of Slack', async () => {
     const at = provider({
       authorize_url: `${upstream.origin}/slack/authorize`,

@@ -46,6 +46,14 @@ export interface ConnectCallback {
   readonly scopes: readonly string[];
 }
 
+/** How upstream is told that a credential is over. */
+export interface Revocation {
+  /** The person has connected again: no more than this credential ends, where upstream can be told that. */
+  readonly spare?: boolean;
+  /** Upstream gave another credential in exchange on the way: it is kept before anything else is asked. */
+  keep?(credential: Credential): Promise<void>;
+}
+
 /** What others must know of a provider. */
 export interface Traits {
   /** Whether an access token may be kept, sealed, until shortly before it expires. */
@@ -103,5 +111,5 @@ export abstract class Connector {
   ): Promise<UpstreamToken>;
 
   /** Tells upstream that the credential is no longer wanted. Returns without asking where upstream has no way to be told. */
-  abstract revoke(provider: Provider, credential: Credential): Promise<void>;
+  abstract revoke(provider: Provider, credential: Credential, how?: Revocation): Promise<void>;
 }

@@ -10,6 +10,7 @@ import {
   type ConnectedAccount,
   type ConnectRequest,
   type Credential,
+  type Revocation,
   type Traits,
   type UpstreamToken,
 } from './connector.js';
@@ -113,14 +114,19 @@ export class OAuthConnector extends Connector {
     };
   }
 
-  async revoke(provider: Provider, credential: Credential): Promise<void> {
+  async revoke(provider: Provider, credential: Credential, how: Revocation = {}): Promise<void> {
     const config = this.#config(provider);
     const { revocationUrl: url, revocationFormat } = config;
     if (url === undefined) return;
     try {
       if (revocationFormat === 'rfc7009') return await this.#revokeByForm(provider, config, url, credential);
-      const { accessToken } = await this.vend(provider, credential, []);
-      if (revocationFormat === 'github') return await this.#revokeAtGitHub(provider, config, url, accessToken);
+      const { accessToken, credential: rotated } = await this.vend(provider, credential, []);
+      if (rotated) await how.keep?.(rotated);
+      if (revocationFormat === 'github') {
+        // What ends the authorization ends every token of it, of whichever connection.
+        const where = how.spare ? url.replace(/\/grant$/, '/token') : url;
+        return await this.#revokeAtGitHub(provider, config, where, accessToken);
+      }
       await this.calls.postForm(url, {}, { authorization: `Bearer ${accessToken}` });
     } catch (error) {
       const over =

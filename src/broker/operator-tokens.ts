@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Users } from '../accounts/users.js';
 import { Clock } from '../platform/clock/clock.js';
@@ -17,6 +17,7 @@ const MOST_UNDER_WAY = { all: 6, ofOne: 4 };
 /** Access tokens by the operator's own credential: nobody connects, and nothing rotates. They are kept in memory only. */
 @Injectable()
 export class OperatorTokens {
+  readonly #log = new Logger(OperatorTokens.name);
   readonly #flights = new SingleFlight<UpstreamAccess>();
   readonly #slots = new RefreshSlots(MOST_UNDER_WAY);
   /** When a provider that is away may be asked again, by its id. */
@@ -44,8 +45,9 @@ export class OperatorTokens {
       const [until, now] = [this.#away.get(provider.id), this.clock.now()];
       if (until && until > now) throw retryLater(until, now);
       const obtained = this.#slots.run(provider.id, () => this.#obtain(provider, scopes, key, email));
-      if (!obtained) throw retryLater();
-      return obtained;
+      if (obtained) return obtained;
+      this.#log.warn({ message: 'upstream token not vended', reason: 'too_many_under_way', provider: provider.slug });
+      throw retryLater();
     });
   }
 

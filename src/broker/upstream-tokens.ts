@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { AccessTokenCache } from './access-token-cache.js';
@@ -22,6 +22,7 @@ const LONGEST_PAUSE_MILLIS = 200;
  */
 @Injectable()
 export class UpstreamTokens {
+  readonly #log = new Logger(UpstreamTokens.name);
   readonly #flights = new SingleFlight<UpstreamAccess | undefined>();
   readonly #slots: RefreshSlots;
 
@@ -59,7 +60,11 @@ export class UpstreamTokens {
     for (let wait = FIRST_PAUSE_MILLIS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MILLIS)) {
       const turn = await this.#slots.run(provider.id, () => this.refresh.attempt(provider, id, scopes));
       if (turn) return turn.access;
-      if (performance.now() > deadline) throw retryLater();
+      if (performance.now() > deadline) {
+        const about = { provider: provider.slug, connection: id };
+        this.#log.warn({ message: 'upstream token not vended', reason: 'waited_too_long', ...about });
+        throw retryLater();
+      }
       await pause(wait);
     }
   }

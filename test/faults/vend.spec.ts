@@ -303,6 +303,7 @@ describe('200 connections of upstreams that hang', { timeout: 60_000 }, () => {
     expect([...new Set(answers.map(({ status, body }) => `${status} ${body.error}`))]).toEqual([
       '503 temporarily_unavailable',
     ]);
+    expect(app.logged.some((line) => line.includes('waited_too_long'))).toBe(true);
     expect(
       await app.sql(`select status, count(*)::int as n from connections where status <> 'active' and id in (
       select connection_id from refresh_attempts) group by status`),

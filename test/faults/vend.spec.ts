@@ -249,7 +249,7 @@ describe('a grant that became smaller upstream', () => {
   });
 });
 
-describe('200 connections of upstreams that hang', { timeout: 60_000 }, () => {
+describe('200 connections of upstreams that hang', { timeout: 120_000 }, () => {
   const PEOPLE = 10;
   const PROVIDERS = 20;
   const hang: Misbehaviour = { kind: 'hold', until: never, when: 'before' };

@@ -175,6 +175,16 @@ export async function letUse(
   return { id };
 }
 
+/** Puts another credential into a connection. */
+export async function reseal(
+  app: Broker,
+  place: { id: string; userId: string; providerId: string },
+  credential: object,
+): Promise<void> {
+  const sealed = await new CredentialVault(new AesMaster(MASTER_KEY)).sealCredential(place, credential);
+  await app.sql('update connections set sealed_credential = $2 where id = $1', [place.id, sealed]);
+}
+
 /** What the vault holds of a connection by now. */
 export async function credentialOf(app: Broker, id: string): Promise<{ refreshToken?: string }> {
   const [row] = await app.sql<{ user_id: string; provider_id: string; sealed_credential: string }>(

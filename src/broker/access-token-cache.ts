@@ -40,7 +40,9 @@ export class AccessTokenCache {
       if (error instanceof SealBroken) return undefined; // the credential gives another one
       throw error;
     });
-    if (!kept || (downscope && !sameWords(kept.scopes, scopes))) return undefined;
+    // Where upstream does not narrow any more, one from before that is too narrow for this request gives way to another.
+    if (!kept || !scopes.every((word) => kept.scopes.includes(word))) return undefined;
+    if (downscope && kept.scopes.length !== scopes.length) return undefined;
     return { ...kept, expiresAt, cached: true };
   }
 
@@ -65,6 +67,3 @@ export class AccessTokenCache {
     return this.clock.now().getTime() < expiresAt.getTime() - margin;
   }
 }
-
-const sameWords = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((word) => b.includes(word));

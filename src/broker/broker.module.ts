@@ -2,6 +2,9 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenCache } from './access-token-cache.js';
 import { BrokerSeeds } from './broker-seeds.js';
@@ -67,7 +70,12 @@ import { VendStore } from './vend.store.js';
     Providers,
     ProviderRegistry,
     ProviderSecrets,
-    UpstreamCalls,
+    // A way out of its own: upstreams that hang must not be in the way of clients' documents and keys.
+    {
+      provide: UpstreamCalls,
+      useFactory: (clock: Clock, config: Config) => new UpstreamCalls(new GuardedFetch(), clock, config),
+      inject: [Clock, Config],
+    },
     OAuthConnector,
     ApiKeyConnector,
     JwtBearerConnector,

@@ -149,9 +149,8 @@ export class CredentialRefresh {
       await this.audit.record(tx, { action: 'connection.reconnect_required', reason, actorId: userId, detail });
       return {};
     }
-    const isKnown = error instanceof UpstreamMisconfigured || !error.outcomeUnknown;
     // A mark that stood there before stands for another refresh, about which this answer says nothing.
-    if (isKnown && !outcomeUnknown) await this.store.unmark(tx, connection);
+    if (!error.outcomeUnknown && !outcomeUnknown) await this.store.unmark(tx, connection);
     const why = error instanceof UpstreamMisconfigured ? `misconfigured: ${error.code}` : error.why;
     const again = retryAt(error instanceof UpstreamAway ? error : {}, now, connection.failingSince);
     await this.store.setFailing(tx, connection, why, now, again);

@@ -30,7 +30,11 @@ export class UpstreamRefused extends Error {
 export class UpstreamMisconfigured extends Error {
   override readonly name = 'UpstreamMisconfigured';
 
-  constructor(readonly code: string) {
+  /** @param outcomeUnknown as in `UpstreamAway` */
+  constructor(
+    readonly code: string,
+    readonly outcomeUnknown = false,
+  ) {
     super(`upstream refuses this server: ${code}`);
   }
 }

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { AccessTokenCache } from './access-token-cache.js';
 import type { Connection } from './connection.js';
 import { CredentialRefresh } from './credential-refresh.js';
 import type { Provider } from './provider.js';
+import { RefreshSlots, slotsFor } from './refresh-slots.js';
 import { SingleFlight } from './single-flight.js';
 import type { UpstreamAccess } from './upstream-access.js';
 import { retryLater } from './upstream-trouble.js';
 
-/** A refresh holds a connection to the database, and needs a second one for a moment. */
-const MAX_UNDER_WAY = 8;
 /** Longer than one refresh may take: whoever waits for somebody else's has it then, or is told to come back. */
 const PATIENCE_MILLIS = 7_000;
 const FIRST_PAUSE_MILLIS = 20;
@@ -22,14 +22,18 @@ const LONGEST_PAUSE_MILLIS = 200;
  */
 @Injectable()
 export class UpstreamTokens {
+  readonly #log = new Logger(UpstreamTokens.name);
   readonly #flights = new SingleFlight<UpstreamAccess | undefined>();
-  #underWay = 0;
+  readonly #slots: RefreshSlots;
 
   constructor(
     private readonly cache: AccessTokenCache,
     private readonly refresh: CredentialRefresh,
     private readonly clock: Clock,
-  ) {}
+    config: Config,
+  ) {
+    this.#slots = new RefreshSlots(slotsFor(config.storage.postgres.maxConns));
+  }
 
   /**
    * @param connection as it was when it was decided on
@@ -54,25 +58,14 @@ export class UpstreamTokens {
   ): Promise<UpstreamAccess | undefined> {
     const deadline = performance.now() + PATIENCE_MILLIS;
     for (let wait = FIRST_PAUSE_MILLIS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MILLIS)) {
-      const turn = await this.#attempt(provider, id, scopes);
+      const turn = await this.#slots.run(provider.id, () => this.refresh.attempt(provider, id, scopes));
       if (turn) return turn.access;
-      if (performance.now() > deadline) throw retryLater();
+      if (performance.now() > deadline) {
+        const about = { provider: provider.slug, connection: id };
+        this.#log.warn({ message: 'upstream token not vended', reason: 'waited_too_long', ...about });
+        throw retryLater();
+      }
       await pause(wait);
-    }
-  }
-
-  /** @returns undefined when others are before */
-  async #attempt(
-    provider: Provider,
-    id: string,
-    scopes: readonly string[],
-  ): Promise<{ readonly access?: UpstreamAccess } | undefined> {
-    if (this.#underWay >= MAX_UNDER_WAY) return undefined;
-    this.#underWay += 1;
-    try {
-      return await this.refresh.attempt(provider, id, scopes);
-    } finally {
-      this.#underWay -= 1;
     }
   }
 }

@@ -25,8 +25,8 @@ export type Reading = 'now' | 'remembered';
 /** Finds out which client sends a request, and that it is that client (RFC 6749 §2.3). */
 @Injectable()
 export class ClientAuthenticator {
-  /** Requests whose assertion was claimed for them. */
-  readonly #claimed = new WeakSet<Request>();
+  /** Requests that were counted, and whose assertion was claimed, however often they are decided. */
+  readonly #admitted = new WeakSet<Request>();
 
   constructor(
     private readonly known: KnownClients,
@@ -55,8 +55,7 @@ export class ClientAuthenticator {
         known = await this.known.read(credentials.id);
         proven = await this.#prove(credentials, known);
       }
-      await this.#claim(req, proven);
-      await this.throughput.admit(proven.client.id);
+      await this.#admit(req, proven);
       return proven.client;
     } catch (error) {
       if (error instanceof OAuthError && error.code === 'invalid_client') await this.#count(error, known.row);
@@ -74,11 +73,11 @@ export class ClientAuthenticator {
     return { client, assertion: await this.assertions.verify(client, credentials.assertion) };
   }
 
-  /** Once for a request, however often it is decided. */
-  async #claim(req: Request, { client, assertion }: Proven): Promise<void> {
-    if (!assertion || this.#claimed.has(req)) return;
-    await this.assertions.claim(client, assertion);
-    this.#claimed.add(req);
+  async #admit(req: Request, { client, assertion }: Proven): Promise<void> {
+    if (this.#admitted.has(req)) return;
+    if (assertion) await this.assertions.claim(client, assertion);
+    await this.throughput.admit(client.id);
+    this.#admitted.add(req);
   }
 
   /** An id is the sender's choice, so that only one that exists may stand in the key. */

@@ -1,6 +1,6 @@
 /** The built server as an operator runs it, on its embedded PostgreSQL, in a home of its own. */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +11,15 @@ const main = join(import.meta.dirname, '../../dist/src/main.js');
 export class BuiltServer {
   #child;
 
-  /** @param env settings besides those that give it a place of its own */
-  static async prepare(env = {}) {
+  /**
+   * @param env settings besides those that give it a place of its own
+   * @param yaml those that have no variable
+   */
+  static async prepare(env = {}, yaml = '') {
     const server = new BuiltServer();
     server.home = mkdtempSync(join(tmpdir(), 'authplane-bench-'));
     chmodSync(server.home, 0o711); // started as root, the database runs as another user, who must get through
+    writeFileSync(join(server.home, 'authplane.yaml'), yaml);
     const [publicPort, adminPort] = [await freePort(), await freePort()];
     server.issuer = `http://localhost:${publicPort}`;
     server.adminUrl = `http://127.0.0.1:${adminPort}/admin`;
@@ -44,10 +48,14 @@ export class BuiltServer {
   async start(nodeOptions = []) {
     const began = performance.now();
     const log = openSync(join(this.home, 'server.log'), 'a');
-    const child = spawn(process.execPath, [...nodeOptions, main, 'serve'], {
-      env: this.env,
-      stdio: ['ignore', log, log],
-    });
+    const child = spawn(
+      process.execPath,
+      [...nodeOptions, main, '--config', join(this.home, 'authplane.yaml'), 'serve'],
+      {
+        env: this.env,
+        stdio: ['ignore', log, log],
+      },
+    );
     this.#child = child;
     for (;;) {
       const ready = await fetch(`${this.issuer}/ready`).catch(() => undefined);
@@ -88,14 +96,14 @@ export class BuiltServer {
     return [pid, ...children.split(' ').filter(Boolean).map(Number)];
   }
 
-  async admin(path, body) {
+  async admin(path, body, method = 'POST') {
     const key = readFileSync(join(this.home, 'data/admin-api-key'), 'utf8').trim();
     const response = await fetch(`${this.adminUrl}/${path}`, {
-      method: 'POST',
+      method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      body: body && JSON.stringify(body),
     });
-    if (response.status !== 201) throw new Error(`POST /admin/${path}: ${response.status} ${await response.text()}`);
+    if (!response.ok) throw new Error(`${method} /admin/${path}: ${response.status} ${await response.text()}`);
     return response.json();
   }
 

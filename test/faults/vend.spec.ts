@@ -1,8 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
-import { audited, type TokenResponse } from '../builders.js';
-import { aVending, aWorld, credentialOf, startBrokerApp, stateOf, type Vending, type World } from '../brokering.js';
-import { outcome } from '../exchanges.js';
+import { audited, postForm, type ResourceFixture, type TokenResponse } from '../builders.js';
+import {
+  aBrokerResource,
+  aProvider,
+  aVending,
+  aWorld,
+  credentialOf,
+  letUse,
+  reseal,
+  startBrokerApp,
+  stateOf,
+  type Vending,
+  type World,
+} from '../brokering.js';
+import { anAgent, exchange, outcome, started } from '../exchanges.js';
 import type { Misbehaviour } from '../upstream/misbehaving-proxy.js';
 
 let world: World;
@@ -174,6 +187,19 @@ describe('a credential that upstream has ended', () => {
     }
   });
 
+  it('is told as lost when it came with a token that cannot be handed on', async () => {
+    const vending = await aVending(app, world);
+    world.proxy.next({ kind: 'change', members: { token_type: 'DPoP' } });
+    expect((await vending.ask()).status).toBe(503);
+    expect(await stateOf(app, vending.connection)).toMatchObject({
+      mark: 1,
+      last_failure: 'misconfigured: token_type_not_bearer',
+    });
+    app.clock.advance(60);
+    expect(outcome(await vending.ask())).toEqual([400, 'consent_required']);
+    await expectEnded(vending, 'refresh_outcome_lost');
+  });
+
   it('is told as lost also when upstream asked for patience in between', async () => {
     const vending = await aVending(app, world);
     world.proxy.next({ kind: 'drop_after' }, answer(429, 'slow_down', { 'retry-after': '3' }));
@@ -204,6 +230,84 @@ describe('a refresh that comes back with less', () => {
     world.proxy.next({ kind: 'change', members: { scope: 'repo:read repo:write admin' } });
     expect(outcome(await ask())).toEqual([200, 'repo:read repo:write']);
     expect(await stateOf(app, connection)).toMatchObject({ scopes: ['repo:read', 'repo:write'] });
+  });
+});
+
+describe('a grant that became smaller upstream', () => {
+  it('costs a provider that narrows no connection: more access is asked for, and what is left is vended', async () => {
+    const { ask, connection, consent } = await aVending(app, world, {
+      granted: ['repo:read'],
+      config: { downscope: true },
+    });
+    const both = `{repo:read,repo:write}`;
+    await app.sql('update connections set scopes = $2 where id = $1', [connection.id, both]);
+    await app.sql('update connection_consents set scopes = $2 where id = $1', [consent.id, both]);
+    const { status, body } = await ask({ scope: 'repo:write' });
+    expect([status, body.error, body.cause]).toEqual([400, 'consent_required', 'scope_insufficient']);
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'active', scopes: ['repo:read'], retry_at: null });
+    expect(outcome(await ask({ scope: 'repo:read' }))).toEqual([200, 'repo:read']);
+  });
+});
+
+describe('200 connections of upstreams that hang', { timeout: 120_000 }, () => {
+  const PEOPLE = 10;
+  const PROVIDERS = 20;
+  const hang: Misbehaviour = { kind: 'hold', until: never, when: 'before' };
+
+  it('take nothing from other token requests; a single one takes nothing from another provider either', async () => {
+    const healthy = await aVending(app, world, { config: { token_url: `${world.upstream.origin}/token` } });
+    const { source, server, at } = healthy;
+    const machine = await anAgent(app, { scope: 'repo:read' });
+    const people = [at.user];
+    const tokens = [at.token];
+    while (people.length < PEOPLE) {
+      const other = await started(app, { client: at.client, resource: source, scope: 'repo:read repo:write' });
+      people.push(other.user);
+      tokens.push(other.token);
+    }
+    const targets: ResourceFixture[] = [];
+    while (targets.length < PROVIDERS) {
+      const provider = await aProvider(app, world);
+      targets.push(await aBrokerResource(app, provider));
+      for (const { id: userId } of people) {
+        const id = randomUUID();
+        const scopes = ['repo:read', 'repo:write'];
+        await app.sql(
+          `insert into connections (id, user_id, provider_id, scopes, created_at, updated_at) values ($1, $2, $3, $4, now(), now())`,
+          [id, userId, provider.id, scopes],
+        );
+        await reseal(app, { id, userId, providerId: provider.id }, { refreshToken: `of ${id}` });
+        await letUse(app, { userId, provider }, source);
+      }
+    }
+    const asOne = (target: ResourceFixture, token: string) => exchange(app, server, token, { resource: target.uri });
+
+    world.proxy.always(hang);
+    const ofOne = tokens.map((token) => asOne(targets[0]!, token));
+    await world.proxy.arrived(world.proxy.seen.length + 6);
+    // A token that is not kept yet, and needs a refresh.
+    expect(outcome(await healthy.ask())).toEqual([200, 'repo:read repo:write']);
+
+    const ofAll = targets.slice(1).flatMap((target) => tokens.map((token) => asOne(target, token)));
+    expect(ofOne.length + ofAll.length).toBe(200);
+    await world.proxy.arrived(world.proxy.seen.length + 2);
+    const plain = { grant_type: 'client_credentials', resource: source.uri };
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all([
+        ...Array.from({ length: 10 }, () => postForm(app, '/oauth/token', plain, machine)),
+        ...Array.from({ length: 10 }, () => healthy.ask()),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
+    }
+    const answers = await Promise.all([...ofOne, ...ofAll]);
+    expect([...new Set(answers.map(({ status, body }) => `${status} ${body.error}`))]).toEqual([
+      '503 temporarily_unavailable',
+    ]);
+    expect(app.logged.some((line) => line.includes('waited_too_long'))).toBe(true);
+    expect(
+      await app.sql(`select status, count(*)::int as n from connections where status <> 'active' and id in (
+      select connection_id from refresh_attempts) group by status`),
+    ).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
 import { audited, postForm } from '../builders.js';
-import { aVending, aWorld, startBrokerApp, stateOf, type World } from '../brokering.js';
+import { aVending, aWorld, reseal, startBrokerApp, stateOf, type World } from '../brokering.js';
 import {
   ACCESS_TOKEN,
   anAgent,
@@ -146,6 +146,17 @@ describe('a vend', () => {
     expect(refused.body.consent_url).toMatch(new RegExp(`^${app.issuer}/connect/${provider.slug}\\?request=`));
   });
 
+  it('asks for another token when the kept one is narrow, and the provider does not narrow any more', async () => {
+    const { ask, provider } = await aVending(app, world, { config: { downscope: true } });
+    expect(outcome(await ask({ scope: 'repo:read' }))).toEqual([200, 'repo:read']);
+    await app.sql(
+      `update broker_providers set config_data = replace(config_data, '"downscope":true', '"downscope":false') where id = $1`,
+      [provider.id],
+    );
+    await app.sql('update policy_epoch set epoch = epoch + 1');
+    expect(outcome(await ask({ scope: 'repo:write' }))).toEqual([200, 'repo:write repo:read']);
+  });
+
   it('names what the token really is good for where upstream cannot narrow it', async () => {
     const { ask } = await aVending(app, world);
     const { body } = await ask({ scope: 'repo:read' });
@@ -168,6 +179,23 @@ describe('a vend', () => {
       scopes: [{ name: 'repo:read' }, { name: 'repo:write', upstream: 'repo:write' }],
     });
     expect(outcome(await again({ scope: 'repo:write' }))).toEqual([400, 'consent_required']);
+  });
+
+  it('of an access token that nothing renews ends with it: the person must connect again', async () => {
+    const { ask, connection, at, provider } = await aVending(app, world, { config: { refresh_token: 'optional' } });
+    const expiresAt = new Date(app.clock.now().getTime() + 300_000).toISOString();
+    await reseal(
+      app,
+      { id: connection.id, userId: at.user.id, providerId: provider.id },
+      { accessToken: 'x', expiresAt },
+    );
+    const before = world.proxy.seen.length;
+    const { body } = await ask();
+    expect([body.access_token, body.expires_in]).toEqual(['x', 300]);
+    app.clock.advance(301);
+    expect(outcome(await ask())).toEqual([400, 'consent_required']);
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'reconnect_required' });
+    expect(world.proxy.seen.length).toBe(before);
   });
 
   it('is bounded by the subject token and by the ceiling of the MCP server', async () => {
@@ -285,5 +313,43 @@ describe('a credential of the operator’s own', () => {
     const before = world.proxy.seen.length;
     expect(outcome(await ask())).toEqual([503, 'temporarily_unavailable']);
     expect(world.proxy.seen.length).toBe(before);
+  });
+
+  it('leaves upstream alone while it is away, and hangs with it for a few only', async () => {
+    const config_data = {
+      token_url: `${world.proxy.origin}/token`,
+      client_email: 'robot@upstream.example',
+      private_key: pem,
+    };
+    const scopes = Array.from({ length: 6 }, (_, n) => ({ name: `scope:${n}` }));
+    const { at, source, target, server } = await aVending(app, world, {
+      draft: { protocol: 'service_account', config_data },
+      scopes,
+    });
+    await letExchange(app, target, server);
+    await front(app, source, target, { 'repo:read': scopes.map(({ name }) => name) });
+    const ask = (n: number) => exchange(app, server, at.token, { resource: target.uri, scope: `scope:${n}` });
+
+    world.proxy.next({ kind: 'answer', status: 429, headers: { 'retry-after': '40' }, body: '{}' });
+    const before = world.proxy.seen.length;
+    const [first, second] = [await ask(0), await ask(1)];
+    expect([first, second].map(({ headers }) => headers.get('retry-after'))).toEqual(['40', '40']);
+    expect(world.proxy.seen.length).toBe(before + 1);
+    app.clock.advance(40);
+
+    let release = (): void => {};
+    const until = new Promise<void>((resolve) => (release = resolve));
+    world.proxy.always({ kind: 'hold', until, when: 'before' });
+    const held = [0, 1, 2, 3].map(ask);
+    await world.proxy.arrived(before + 5);
+    const [one, another] = await Promise.all([ask(4), ask(5)]);
+    expect([one, another].map(({ status, headers }) => [status, headers.get('retry-after')])).toEqual([
+      [503, '1'],
+      [503, '1'],
+    ]);
+    expect(world.proxy.seen.length).toBe(before + 5);
+    world.proxy.always();
+    release();
+    await Promise.all(held);
   });
 });

@@ -24,9 +24,11 @@ let upstream: Upstream;
 let proxy: MisbehavingProxy;
 let client: UpstreamClient;
 const env: Record<string, string> = {};
+const clock = new SettableClock();
 const connector = new OAuthConnector(
-  new UpstreamCalls(new GuardedFetch(), new SettableClock(), loadConfig({ env: {} })),
+  new UpstreamCalls(new GuardedFetch(), clock, loadConfig({ env: {} })),
   new ProviderSecrets(new SecretReferences(env), new NoEncryption()),
+  clock,
 );
 
 beforeAll(async () => {
@@ -139,6 +141,19 @@ describe('the oauth connector at a real upstream', () => {
     expect(wide.scopes).toEqual(scopes);
   });
 
+  it('asks what is left where upstream has less than it is to narrow to', async () => {
+    const narrowing = provider({ downscope: true });
+    const { credential } = await connect(narrowing, { scopes: ['repo:read'] });
+    const left = await vend(narrowing, credential, ['repo:read', 'repo:write']);
+    expect([left.scopes, left.credential?.refreshToken]).toEqual([['repo:read'], expect.any(String)]);
+    // Which it does not say by silence: that means all of the grant, whatever it is by now.
+    const refusal: Misbehaviour = { kind: 'answer', status: 400, body: JSON.stringify({ error: 'invalid_scope' }) };
+    proxy.next(refusal, { kind: 'change', members: { scope: undefined } });
+    expect((await vend(narrowing, left.credential!, ['repo:write'])).scopes).toEqual([]);
+    proxy.next(refusal);
+    await expect(vend(provider(), credential, ['repo:write'])).rejects.toThrow('invalid_scope');
+  });
+
   it('authenticates in the form where the provider wants that', async () => {
     const inForm = await upstream.register(REDIRECT, { token_endpoint_auth_method: 'client_secret_post' });
     env.CONNECTOR_FORM_SECRET = inForm.clientSecret;
@@ -227,12 +242,18 @@ describe('the oauth connector at a real upstream', () => {
     await expect(vend(at, account.credential)).rejects.toThrow(new UpstreamRefused('invalid_refresh_token'));
   });
 
-  it('takes an access token that does not expire as the credential, where the provider says so', async () => {
+  it('takes an access token alone as the credential, where the provider says so, for as long as it lives', async () => {
     await upstream.set({ refreshTokens: false });
     const account = await connect(provider({ refresh_token: 'optional' }));
-    expect(account.credential).toEqual({ accessToken: account.accessToken });
+    const { accessToken } = account;
+    const expiresAt = new Date(clock.now().getTime() + 600_000).toISOString();
+    expect(account.credential).toEqual({ accessToken, expiresAt });
     const asked = proxy.seen.length;
-    expect(await vend(provider(), account.credential)).toEqual({ accessToken: account.accessToken });
+    expect(await vend(provider(), { accessToken })).toEqual({ accessToken });
+    clock.advance(400);
+    expect(await vend(provider(), account.credential)).toEqual({ accessToken, expiresInSeconds: 200 });
+    clock.advance(200);
+    await expect(vend(provider(), account.credential)).rejects.toThrow(new UpstreamRefused('credential_expired'));
     expect(proxy.seen.length).toBe(asked);
   });
 
@@ -273,7 +294,7 @@ describe('what the oauth connector makes of an upstream that misbehaves', () => 
     outcomeUnknown,
     retryAfterSeconds,
   });
-  const misconfigured = (code: string) => ({ name: 'UpstreamMisconfigured', code });
+  const misconfigured = (code: string) => ({ name: 'UpstreamMisconfigured', code, outcomeUnknown: false });
   let connection: Promise<ConnectedAccount>;
   beforeAll(() => {
     connection = connect(provider());
@@ -335,7 +356,11 @@ describe('what the oauth connector makes of an upstream that misbehaves', () => 
       misconfigured('incorrect_client_credentials'),
     ],
     ['an error code with a line break', json({ error: 'invalid_grant\nx' }, 400), misconfigured('unreadable')],
-    ['a token that must be proven', token({ token_type: 'DPoP' }), misconfigured('token_type_not_bearer')],
+    [
+      'a token that must be proven',
+      token({ token_type: 'DPoP' }),
+      { ...misconfigured('token_type_not_bearer'), outcomeUnknown: true },
+    ],
     [
       'invalid_grant',
       json({ error: 'invalid_grant', error_description: 'x' }, 400),

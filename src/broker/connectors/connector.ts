@@ -4,8 +4,10 @@ import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 /** What is kept sealed of an account: whatever its connector needs to get access tokens. It never leaves the vault. */
 export interface Credential {
   readonly refreshToken?: string;
-  /** Where the access token is all there is: it does not expire and cannot be refreshed. */
+  /** Where the access token is all there is: it cannot be refreshed. */
   readonly accessToken?: string;
+  /** When that one ends, in ISO 8601; absent: upstream names no end. */
+  readonly expiresAt?: string;
 }
 
 /** An access token as upstream gave it. */

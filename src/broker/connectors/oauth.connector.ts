@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Provider } from '../provider.js';
+import { Clock } from '../../platform/clock/clock.js';
 import { asConfigured } from '../provider-config.js';
 import { ProviderSecrets } from '../provider-secrets.js';
 import type { SecretAtHand, SecretPlace } from '../secret-place.js';
@@ -34,6 +35,7 @@ export class OAuthConnector extends Connector {
   constructor(
     private readonly calls: UpstreamCalls,
     private readonly secrets: ProviderSecrets,
+    private readonly clock: Clock,
   ) {
     super();
   }
@@ -82,7 +84,7 @@ export class OAuthConnector extends Connector {
       accessToken,
       expiresInSeconds,
       scopes,
-      credential: refreshToken === undefined ? { accessToken } : { refreshToken },
+      credential: refreshToken === undefined ? this.#alone(accessToken, expiresInSeconds) : { refreshToken },
       account: await this.#accountOf(config, accessToken, json),
     };
   }
@@ -92,26 +94,35 @@ export class OAuthConnector extends Connector {
     credential: Credential | undefined,
     scopes: readonly string[],
   ): Promise<UpstreamToken> {
-    const { refreshToken, accessToken } = credential ?? {};
-    if (refreshToken === undefined) {
-      if (accessToken === undefined) throw new UpstreamRefused('credential_missing');
-      return { accessToken };
-    }
+    const { refreshToken } = credential ?? {};
+    if (refreshToken === undefined) return this.#asItIs(credential);
     const config = this.#config(provider);
-    const narrowed: Form = config.downscope && scopes.length > 0 ? { scope: scopes.join(config.scopeSeparator) } : {};
-    const json = await this.#askForToken(provider, config, {
-      grant_type: 'refresh_token',
-      refresh_token: refreshToken,
-      ...narrowed,
-    });
-    const answer = readToken(json, config);
-    const rotated = answer.refreshToken !== undefined && answer.refreshToken !== refreshToken;
-    return {
-      accessToken: answer.accessToken,
-      expiresInSeconds: answer.expiresInSeconds,
-      scopes: answer.scopes,
-      ...(rotated && { credential: { refreshToken: answer.refreshToken } }),
-    };
+    const refresh: Form = { grant_type: 'refresh_token', refresh_token: refreshToken };
+    if (!config.downscope || scopes.length === 0)
+      return readRefreshed(await this.#askForToken(provider, config, refresh), config, refreshToken);
+    try {
+      const scope = scopes.join(config.scopeSeparator);
+      return readRefreshed(await this.#askForToken(provider, config, { ...refresh, scope }), config, refreshToken);
+    } catch (error) {
+      if (!(error instanceof UpstreamMisconfigured) || error.code !== 'invalid_scope') throw error;
+    }
+    // Less is left of the grant than was asked for (RFC 6749 §6). How much, the answer to a refresh for all of it tells.
+    const all = readRefreshed(await this.#askForToken(provider, config, refresh), config, refreshToken);
+    return { ...all, scopes: all.scopes ?? [] };
+  }
+
+  #alone(accessToken: string, expiresInSeconds: number | undefined): Credential {
+    if (expiresInSeconds === undefined) return { accessToken };
+    return { accessToken, expiresAt: new Date(this.clock.now().getTime() + expiresInSeconds * 1000).toISOString() };
+  }
+
+  /** An access token that nothing renews: once it is over, so is the connection. */
+  #asItIs({ accessToken, expiresAt }: Credential = {}): UpstreamToken {
+    if (accessToken === undefined) throw new UpstreamRefused('credential_missing');
+    if (expiresAt === undefined) return { accessToken };
+    const expiresInSeconds = Math.floor((Date.parse(expiresAt) - this.clock.now().getTime()) / 1000);
+    if (expiresInSeconds <= 0) throw new UpstreamRefused('credential_expired');
+    return { accessToken, expiresInSeconds };
   }
 
   async revoke(provider: Provider, credential: Credential, how: Revocation = {}): Promise<void> {
@@ -188,6 +199,12 @@ export class OAuthConnector extends Connector {
 function requireIssuer({ issuer, requireIss }: OAuthConfig, received: string | undefined): void {
   if (issuer === undefined || (received === undefined && !requireIss)) return;
   if (received !== issuer) throw new CallbackFromElsewhere();
+}
+
+function readRefreshed(json: UpstreamJson, config: OAuthConfig, presented: string): UpstreamToken {
+  const { accessToken, refreshToken, expiresInSeconds, scopes } = readToken(json, config);
+  const rotated = refreshToken !== undefined && refreshToken !== presented;
+  return { accessToken, expiresInSeconds, scopes, ...(rotated && { credential: { refreshToken } }) };
 }
 
 /** Slack's type of token says whose it is, and not how it is shown. */

@@ -40,7 +40,7 @@ function unwrapped(json: UpstreamJson): UpstreamJson {
 function requireBearer(type: unknown): void {
   if (type === undefined) return;
   if (typeof type !== 'string') nonsense();
-  if (String(type).toLowerCase() !== 'bearer') throw new UpstreamMisconfigured('token_type_not_bearer');
+  if (String(type).toLowerCase() !== 'bearer') throw new UpstreamMisconfigured('token_type_not_bearer', true);
 }
 
 function tokenOf(value: unknown): string | undefined {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
+import { bumpPolicyEpoch } from '../platform/postgres/policy-epoch.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { IdentityStore } from './identity.store.js';
 import { normalEmail, type User } from './user.js';
@@ -20,6 +21,8 @@ export interface Arrival {
 }
 
 export interface Identity {
+  readonly id: string;
+  readonly userId: string;
   readonly issuer: string;
   readonly subject: string;
   readonly createdAt: Date;
@@ -57,6 +60,11 @@ export class Identities {
     return this.store.ofUser(userId);
   }
 
+  /** Everybody whom an issuer knows here. */
+  ofIssuer(issuer: string): Promise<Identity[]> {
+    return this.store.ofIssuer(issuer);
+  }
+
   /**
    * From now on `subject` is this user. Linking again changes nothing.
    *
@@ -72,9 +80,19 @@ export class Identities {
     await this.audit.record(tx, { action: 'user.identity_linked', detail: { user: userId, issuer, subject } });
   }
 
-  /** @returns false when this subject is not this user */
+  /** @returns undefined when there is no identity with this id */
+  byId(tx: Transaction, id: string): Promise<Identity | undefined> {
+    return this.store.byId(tx, id);
+  }
+
+  /**
+   * Whoever is about to issue for this subject decides again (S6).
+   *
+   * @returns false when this subject is not this user
+   */
   async unlink(tx: Transaction, userId: string, issuer: string, subject: string): Promise<boolean> {
     if (!(await this.store.remove(tx, userId, issuer, subject))) return false;
+    await bumpPolicyEpoch(tx);
     await this.audit.record(tx, { action: 'user.identity_unlinked', detail: { user: userId, issuer, subject } });
     return true;
   }

@@ -20,12 +20,20 @@ export class IdentityStore {
     ]);
   }
 
-  async insert(tx: Transaction, row: IdentityEntity): Promise<void> {
+  async insert(tx: Transaction, row: Omit<IdentityEntity, 'id'>): Promise<void> {
     await tx.insert(IdentityEntity, row);
   }
 
   async ofUser(userId: string): Promise<IdentityEntity[]> {
     return this.database.manager.find(IdentityEntity, { where: { userId }, order: { issuer: 'ASC', subject: 'ASC' } });
+  }
+
+  async ofIssuer(issuer: string): Promise<IdentityEntity[]> {
+    return this.database.manager.find(IdentityEntity, { where: { issuer }, order: { id: 'ASC' } });
+  }
+
+  async byId(tx: Transaction, id: string): Promise<IdentityEntity | undefined> {
+    return (await tx.findOneBy(IdentityEntity, { id })) ?? undefined;
   }
 
   async remove(tx: Transaction, userId: string, issuer: string, subject: string): Promise<boolean> {

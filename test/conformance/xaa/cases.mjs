@@ -218,7 +218,7 @@ export const cases = [
     spoil: (res, _, idp) => res.writeHead(302, { location: `${idp.issuer}/.well-known/openid-configuration` }).end(),
     expect: away,
   },
-  { name: 'a key set on another private address', spoil: 'private-address', expect: away },
+  { name: 'a key set that discovery finds on another private host', spoil: 'private-address', expect: away },
   {
     name: 'a key set with a member twice',
     spoil: (_, json, idp) => json(idp.keyText().replace('{', '{"keys":[],')),

@@ -102,7 +102,7 @@ async function run({ claims = {}, header, sign: own, form = {}, as, spoil, expec
   const evil = { ...good, ...named(typeof claims === 'function' ? claims(good) : claims) };
   const assertion = own ? await own(evil, idp.key) : await sign(evil, idp.key, header);
   if (spoil === 'disable') await admin('PUT', `/admin/idps/${idp.id}`, { enabled: false });
-  else if (spoil === 'private-address') idp.jwksUri = idp.jwksUri.replace('127.0.0.1', '127.0.0.9');
+  else if (spoil === 'private-address') idp.jwksUri = idp.jwksUri.replace('127.0.0.1', 'localhost');
   else if (spoil) idp.jwks = (res, json) => spoil(res, json, idp);
 
   const before = await issuedCount();

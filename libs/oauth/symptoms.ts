@@ -6,6 +6,7 @@ import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
+import { xaaSymptoms } from './xaa-symptoms.js';
 
 /** Every symptom this server has, by its slug, which is also its anchor on the error page. */
 export const symptoms = {
@@ -13,6 +14,7 @@ export const symptoms = {
   ...tokenSymptoms,
   ...dpopSymptoms,
   ...exchangeSymptoms,
+  ...xaaSymptoms,
   ...brokerSymptoms,
   ...authorizationSymptoms,
   ...connectSymptoms,

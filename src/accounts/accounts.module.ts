@@ -4,6 +4,9 @@ import { BrowserSessions } from './browser-sessions.js';
 import { Cookies } from './cookies.js';
 import { Csrf } from './csrf.js';
 import { FlowCookie } from './flow-cookie.js';
+import { Identities } from './identities.js';
+import { IdentityEntity } from './identity.entity.js';
+import { IdentityStore } from './identity.store.js';
 import { LoginController } from './login.controller.js';
 import { LogoutController } from './logout.controller.js';
 import { PasswordChange } from './password-change.js';
@@ -18,7 +21,7 @@ import { Users } from './users.js';
 
 /**
  * Accounts — people, and how a browser becomes theirs.
- * Owns: the tables users and sessions; GET, POST /login and POST /logout; CSRF tokens and the flow cookie of every form.
+ * Owns: the tables users, identities and sessions; GET, POST /login and POST /logout; CSRF tokens and the flow cookie of every form.
  * Not here: what a person allowed (consents/), the page where they see it (portal/).
  * Holds always: a session is made only by a successful sign-in, under a new id, and ends with its user or password; every
  * refused sign-in costs one password verification and reads the same; where to go next is never a parameter.
@@ -26,21 +29,23 @@ import { Users } from './users.js';
  * RFC 9700 §4.7, §4.12, §4.16.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([UserEntity, SessionEntity])],
+  imports: [TypeOrmModule.forFeature([UserEntity, IdentityEntity, SessionEntity])],
   controllers: [LoginController, LogoutController],
   providers: [
     UserStore,
+    IdentityStore,
     SessionStore,
     Cookies,
     PasswordHashing,
     SignInLimits,
     Users,
+    Identities,
     BrowserSessions,
     SignIn,
     PasswordChange,
     FlowCookie,
     Csrf,
   ],
-  exports: [Users, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+  exports: [Users, Identities, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
 })
 export class AccountsModule {}

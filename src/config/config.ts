@@ -11,6 +11,7 @@ import {
   RateLimitSettings,
   SessionSettings,
   TokenExchangeSettings,
+  XaaSettings,
 } from './protocol-settings.js';
 import {
   DataEncryptionSettings,
@@ -70,6 +71,9 @@ export class Config {
 
   @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
   readonly tokenExchange: TokenExchangeSettings;
+
+  @section('xaa', () => XaaSettings, 'Tokens given for assertions of identity providers that operators trust.')
+  readonly xaa: XaaSettings;
 
   @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
   readonly connect: ConnectSettings;

@@ -5,6 +5,7 @@ import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
+import { signInSymptoms } from './sign-in-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
 
 /** Every symptom this server has, by its slug, which is also its anchor on the error page. */
@@ -16,6 +17,7 @@ export const symptoms = {
   ...brokerSymptoms,
   ...authorizationSymptoms,
   ...connectSymptoms,
+  ...signInSymptoms,
   ...requestSymptoms,
 } as const;
 

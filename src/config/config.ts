@@ -21,6 +21,7 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
 import type { SecretReferences } from './secret-references.js';
@@ -70,6 +71,9 @@ export class Config {
 
   @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
   readonly tokenExchange: TokenExchangeSettings;
+
+  @section('oidc', () => OidcSettings, "Signing in at the company's identity provider.")
+  readonly oidc: OidcSettings;
 
   @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
   readonly connect: ConnectSettings;

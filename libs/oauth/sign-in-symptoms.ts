@@ -56,7 +56,7 @@ export const signInSymptoms = {
     {
       email_in_use: [
         'Nobody had signed in here as this person of the identity provider, and the e-mail address is that of an account. An address proves nothing, so nothing was linked.',
-        'Sign in the way you did before. The operator links the two: `POST /admin/users/{id}/identities`.',
+        'Sign in the way you did before. The operator links the two: `POST /admin/users/{id}/identities`, or `authserver admin user link-identity`.',
       ],
     },
     409,

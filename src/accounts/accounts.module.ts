@@ -9,6 +9,7 @@ import { FlowCookie } from './flow-cookie.js';
 import { Identities } from './identities.js';
 import { IdentityEntity } from './identity.entity.js';
 import { IdentityStore } from './identity.store.js';
+import { IdentityLinks } from './identity-links.js';
 import { IdentityProviders } from './identity-providers.js';
 import { LoginController } from './login.controller.js';
 import { LogoutController } from './logout.controller.js';
@@ -52,12 +53,13 @@ import { Users } from './users.js';
     PasswordChange,
     FlowCookie,
     Csrf,
+    IdentityLinks,
     IdentityProviders,
     OidcClient,
     SignInStates,
     FederatedAccounts,
     Federation,
   ],
-  exports: [Users, Identities, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+  exports: [Users, Identities, IdentityLinks, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
 })
 export class AccountsModule {}

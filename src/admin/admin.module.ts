@@ -26,6 +26,7 @@ import { SystemController } from './system.controller.js';
 import { SystemReport } from './system-report.js';
 import { TokensController } from './tokens.controller.js';
 import { UserTokensController } from './user-tokens.controller.js';
+import { IdentitiesController } from './identities.controller.js';
 import { UsersController } from './users.controller.js';
 
 /**
@@ -57,6 +58,7 @@ import { UsersController } from './users.controller.js';
     TokensController,
     UserTokensController,
     UsersController,
+    IdentitiesController,
   ],
   providers: [LiveTokens, StatsStore, SystemReport, Readiness],
 })

@@ -2,6 +2,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { catchError, type Observable } from 'rxjs';
 import { OAuthError } from '#libs/oauth';
 import { PasswordUnfit } from '../accounts/password-hashing.js';
+import { IdentityTaken } from '../accounts/identities.js';
 import { EmailTaken } from '../accounts/users.js';
 import { ProviderConfigWrong } from '../broker/provider-config.js';
 import {
@@ -44,6 +45,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
   [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
   [EncryptionOff, (message) => conflict('encryption_off', message)],
+  [IdentityTaken, (message) => conflict('identity_exists', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

@@ -68,7 +68,7 @@ describe('an operator', () => {
     const other = await aUser(at.app);
     expect(await at.app.admin('POST', identities(other.id), identity)).toMatchObject({
       status: 409,
-      body: { code: 'identity_taken' },
+      body: { code: 'identity_exists' },
     });
     expect((await at.app.admin('DELETE', identities(other.id), identity)).status).toBe(404);
     expect((await at.app.admin('DELETE', identities(user.id), identity)).status).toBe(204);

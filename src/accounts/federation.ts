@@ -69,9 +69,25 @@ export class Federation {
     const claims = await this.#claims(configuration, provider, query, state, pending);
     const user = await this.accounts.of(provider, claims);
     const facts = [{ action: 'user.oidc_login', actorId: user.id, detail: { provider: provider.slug } }];
-    if (!(await this.sessions.start(req, res, user, { facts })))
+    if (!(await this.sessions.start(req, res, user, { facts, identityProvider: provider.slug })))
       throw new OAuthError('sign-in-not-allowed', 'user_disabled', { facts: { provider: provider.slug } });
     return pending.request;
+  }
+
+  /**
+   * Where a browser goes to be signed out at the provider, too (OpenID Connect RP-Initiated Logout §2). Whoever cannot be asked
+   * keeps nobody from signing out here.
+   *
+   * @param request to go on with afterwards
+   * @returns undefined when the provider knows no such page or is not to be asked
+   */
+  async endSessionUrl(provider: IdentityProvider, loginUrl: string, request?: string): Promise<string | undefined> {
+    if (!provider.logoutUpstream) return undefined;
+    const configuration = await this.client.of(provider).catch(() => undefined);
+    if (!configuration?.serverMetadata().end_session_endpoint) return undefined;
+    const parameters = new URLSearchParams({ post_logout_redirect_uri: loginUrl });
+    if (request !== undefined) parameters.set('state', request);
+    return oidc.buildEndSessionUrl(configuration, parameters).href;
   }
 
   /** What the ID token says; and the user info endpoint, where the token does not say how to name the person. */

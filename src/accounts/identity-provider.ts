@@ -20,6 +20,8 @@ export interface IdentityProvider {
   readonly emailDomains: readonly string[];
   /** Whether an address counts that the provider does not call verified. */
   readonly trustEmail: boolean;
+  /** Whether signing out here leads to its sign-out page. */
+  readonly logoutUpstream: boolean;
 }
 
 /** The one in `oidc` itself, whose callback is /oidc/callback. */

@@ -50,7 +50,7 @@ function toProvider(
   redirectUri: string,
 ): IdentityProvider {
   const { issuer = '', clientId = '', clientSecret, connectorId, scopes, displayName } = settings;
-  const { includeGroupsScope, hostedDomains, tenants, emailDomains, trustEmail } = settings;
+  const { includeGroupsScope, hostedDomains, tenants, emailDomains, trustEmail, logoutUpstream } = settings;
   const provider: IdentityProvider = {
     slug,
     issuer,
@@ -64,6 +64,7 @@ function toProvider(
     tenants,
     emailDomains: emailDomains.map((domain) => domain.toLowerCase()),
     trustEmail,
+    logoutUpstream,
   };
   return Object.defineProperty(provider, 'clientSecret', { value: clientSecret, enumerable: false });
 }

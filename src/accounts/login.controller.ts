@@ -36,7 +36,8 @@ export class LoginController {
 
   @Get()
   async show(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
-    const request = query.get('request');
+    // `state` is how a request comes back from the sign-out page of an identity provider.
+    const request = query.get('request') ?? query.get('state');
     if (request === undefined && (await this.sessions.current(req))) return this.pages.seeOther(res, '/account');
     this.#send(res, this.flow.ensure(req, res), { request });
   }

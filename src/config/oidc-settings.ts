@@ -52,6 +52,13 @@ class OidcClientSettings {
     about: 'Keep an e-mail address also when the provider does not say that it verified it.',
   })
   readonly trustEmail: boolean;
+
+  @boolean('logout_upstream', {
+    default: false,
+    about:
+      'Signing out here goes on to its sign-out page, where it has one; {issuer}/login must be registered there as post-logout redirect URI.',
+  })
+  readonly logoutUpstream: boolean;
 }
 
 /** One of several, in YAML. */

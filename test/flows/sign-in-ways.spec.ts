@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aUser } from '../builders.js';
-import { arrive, startFederation, type Federation } from '../federating.js';
+import { arrive, begin, startFederation, type Federation } from '../federating.js';
 import { HttpBrowser } from '../http-browser.js';
 
 let at: Federation;
 
 beforeAll(async () => {
   const more = 'show_local_login: false';
-  at = await startFederation({ more, provider: 'email_domains: [Corp.Example, acme.example]' });
+  at = await startFederation({ more, provider: 'email_domains: [Corp.Example, acme.example], logout_upstream: true' });
 });
 
 afterAll(async () => {
@@ -49,6 +49,48 @@ describe('a provider that is responsible for e-mail domains', () => {
       expect((await browser.post(url('/oidc/by-email'), { ...page.form('email'), email })).status).toBe(404);
     },
   );
+});
+
+describe('signing out of a session that began at a provider', () => {
+  /** Signs in at acme by address. */
+  async function aSession(): Promise<{ browser: HttpBrowser; csrf: string }> {
+    const browser = new HttpBrowser();
+    expect((await arrive(at, browser, 'ada')).location).toBe(url('/account'));
+    const account = (await browser.get(url('/account'))).html;
+    return { browser, csrf: /action="\/logout"[\s\S]*?name="csrf" value="([^"]*)"/.exec(account)?.[1] ?? '' };
+  }
+
+  it('ends it here and goes on to the sign-out page there, which knows where to come back to', async () => {
+    const { browser, csrf } = await aSession();
+    const visit = await browser.post(url('/logout'), { csrf, request: 'v1..a-request' });
+    const there = new URL(visit.location ?? '');
+    expect(there.origin + there.pathname).toBe(`${at.acme.origin}/session/end`);
+    expect(Object.fromEntries(there.searchParams)).toEqual({
+      client_id: at.acmeClient.clientId,
+      post_logout_redirect_uri: url('/login'),
+      state: 'v1..a-request',
+    });
+    expect((await browser.get(url('/account'))).location).toBe(url('/login'));
+    const page = await browser.get(there.href);
+    const done = await browser.post(`${at.acme.origin}/session/end/confirm`, { ...page.form('xsrf'), logout: 'yes' });
+    const back = await browser.follow(done, at.acme.origin);
+    expect(back.location).toBe(`${url('/login')}?state=v1..a-request`);
+    expect((await browser.get(back.location ?? '')).form('request')).toMatchObject({ request: 'v1..a-request' });
+    // The provider asks again.
+    expect((await browser.follow(await begin(at, browser), at.acme.origin)).html).toContain('name="login"');
+  });
+
+  it('stays here when the provider is not to be asked, or the form is not ours', async () => {
+    const { browser } = await aSession();
+    expect((await browser.post(url('/logout'), { csrf: 'wrong' })).status).toBe(403);
+    expect((await browser.get(url('/account'))).status).toBe(200);
+    await at.globex.set({ people: { gus: { email: 'gus@globex.example' } } });
+    const other = new HttpBrowser();
+    await arrive(at, other, 'gus', 'globex');
+    const account = (await other.get(url('/account'))).html;
+    const csrf = /action="\/logout"[\s\S]*?name="csrf" value="([^"]*)"/.exec(account)?.[1] ?? '';
+    expect((await other.post(url('/logout'), { csrf })).location).toBe(url('/login'));
+  });
 });
 
 describe('an operator', () => {

@@ -2,6 +2,7 @@ import { FirstLight0001 } from './migrations/0001-first-light.js';
 import { Broker0002 } from './migrations/0002-broker.js';
 import { Reencryption0003 } from './migrations/0003-reencryption.js';
 import { Identities0004 } from './migrations/0004-identities.js';
+import { Federation0007 } from './migrations/0007-federation.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
-export const migrations = [FirstLight0001, Broker0002, Reencryption0003, Identities0004];
+export const migrations = [FirstLight0001, Broker0002, Reencryption0003, Identities0004, Federation0007];

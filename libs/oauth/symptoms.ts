@@ -5,6 +5,7 @@ import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
+import { signInSymptoms } from './sign-in-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
 import { xaaSymptoms } from './xaa-symptoms.js';
 
@@ -18,6 +19,7 @@ export const symptoms = {
   ...brokerSymptoms,
   ...authorizationSymptoms,
   ...connectSymptoms,
+  ...signInSymptoms,
   ...requestSymptoms,
 } as const;
 

@@ -28,6 +28,7 @@ import { SystemController } from './system.controller.js';
 import { SystemReport } from './system-report.js';
 import { TokensController } from './tokens.controller.js';
 import { UserTokensController } from './user-tokens.controller.js';
+import { IdentitiesController } from './identities.controller.js';
 import { UsersController } from './users.controller.js';
 import { XaaController } from './xaa.controller.js';
 
@@ -71,6 +72,7 @@ import { XaaController } from './xaa.controller.js';
     UserTokensController,
     UsersController,
     XaaController,
+    IdentitiesController,
   ],
   providers: [LiveTokens, StatsStore, SystemReport, Readiness],
 })

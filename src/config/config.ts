@@ -22,6 +22,7 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
 import type { SecretReferences } from './secret-references.js';
@@ -74,6 +75,8 @@ export class Config {
 
   @section('xaa', () => XaaSettings, 'Tokens given for assertions of identity providers that operators trust.')
   readonly xaa: XaaSettings;
+  @section('oidc', () => OidcSettings, "Signing in at the company's identity provider.")
+  readonly oidc: OidcSettings;
 
   @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
   readonly connect: ConnectSettings;

@@ -13,11 +13,12 @@ import {
 } from '../builders.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 import { recorded } from '../recorded.js';
+import { encryptionAtRest } from '../upstream/builders.js';
 
 let app: TestApp;
 let flow: Flow;
 beforeAll(async () => {
-  app = await startTestApp({ settings: { RATE_LIMIT_ENABLED: 'false' } });
+  app = await startTestApp({ settings: { RATE_LIMIT_ENABLED: 'false', ...encryptionAtRest } });
   flow = await aFlow(app);
 });
 afterEach(async () => {
@@ -201,7 +202,7 @@ describe('[A7 9207.1] a request that is wrong otherwise', () => {
   });
 
   it('goes back to the client: no scope, where the operator requires one', async () => {
-    const strict = await startTestApp({ beside: app, settings: { OAUTH_REQUIRE_SCOPE: 'true' } });
+    const strict = await startTestApp({ beside: app, settings: { OAUTH_REQUIRE_SCOPE: 'true', ...encryptionAtRest } });
     const visit = await new HttpBrowser().get(authorizeUrl({ ...flow, app: strict }, challenge, { scope: undefined }));
     expect(new URL(visit.location ?? '').searchParams.get('error')).toBe('invalid_scope');
     expect(await recorded(app, visit.response)).toMatchObject([{ reason: 'scope_missing' }]);

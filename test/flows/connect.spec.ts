@@ -318,11 +318,14 @@ describe('an upstream that does not do its part', () => {
     expect(await connectionsOf(at)).toEqual([]);
   });
 
-  it('gives an access token alone, where the provider may: that is the credential', async () => {
+  it('gives an access token alone, where the provider may: that is the credential, until it ends', async () => {
     const lasting = await aConnecting(app, world, { config: { refresh_token: 'optional' } });
     await world.upstream.set({ refreshTokens: false });
     await connected(lasting);
     const [connection] = await connectionsOf(lasting);
-    expect(await credentialOf(app, connection.id)).toEqual({ accessToken: expect.any(String) });
+    expect(await credentialOf(app, connection.id)).toEqual({
+      accessToken: expect.any(String),
+      expiresAt: expect.any(String),
+    });
   });
 });

@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ConnectedAccount, Credential } from '../../src/broker/connectors/connector.js';
 import { OAuthConnector } from '../../src/broker/connectors/oauth.connector.js';
@@ -15,6 +14,7 @@ import { SettableClock } from '../app.js';
 import { pkce } from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
 import { serve } from '../outgoing.js';
+import { acme } from './acme.js';
 import { misbehavingProxy, type Misbehaviour, type MisbehavingProxy } from './misbehaving-proxy.js';
 import { Upstream, type UpstreamClient } from './upstream.js';
 
@@ -46,31 +46,7 @@ afterAll(async () => {
   await upstream.stop();
 });
 
-function provider(config: object = {}): Provider {
-  const configData = {
-    client_id: client.clientId,
-    client_secret_ref: 'CONNECTOR_ACME_SECRET',
-    authorize_url: `${upstream.origin}/auth`,
-    token_url: `${proxy.origin}/token`,
-    revocation_url: `${proxy.origin}/token/revocation`,
-    issuer: upstream.origin,
-    account_url: `${proxy.origin}/api/me`,
-    account_member: 'login',
-    extra_auth_params: { prompt: 'consent' },
-    ...config,
-  };
-  const now = new Date();
-  const id = randomUUID();
-  return {
-    id,
-    slug: 'acme',
-    displayName: '',
-    protocol: 'oauth',
-    configData: JSON.stringify(configData),
-    createdAt: now,
-    updatedAt: now,
-  };
-}
+const provider = (config: object = {}): Provider => acme(upstream, proxy, client, config);
 
 interface Attempt {
   issuer?: string;

@@ -31,6 +31,7 @@ import { QueueModule } from './platform/queue/queue.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { XaaModule } from './xaa/xaa.module.js';
 
 /** What the application is made from; a test brings its own clock. */
 export interface Foundation {
@@ -70,6 +71,7 @@ export class AppModule {
         TokensModule,
         AuthorizeModule,
         BrokerModule,
+        XaaModule,
         GrantsModule,
         DiscoveryModule,
         DiagnosticsModule,

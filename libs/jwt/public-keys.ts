@@ -34,16 +34,20 @@ const MIN_RSA_BITS = 2048;
  * symmetric key anywhere makes all of it worthless, since it is no secret any more.
  *
  * @param value parsed JSON, unchecked
+ * @param limits more than those of a client's set, where an operator chose whose it is
  * @returns at least one key
  * @throws KeySetRefused
  */
-export function readPublicKeys(value: unknown): PublicKey[] {
+export function readPublicKeys(
+  value: unknown,
+  limits: { readonly maxKeys?: number; readonly maxBytes?: number } = {},
+): PublicKey[] {
+  const { maxKeys = MAX_KEYS, maxBytes = MAX_KEY_SET_BYTES } = limits;
   const keys = isObject(value) ? value['keys'] : undefined;
   if (!Array.isArray(keys) || !keys.every(isObject)) throw new KeySetRefused('it is not a JWK set');
   if (keys.some(isSecret)) throw new KeySetRefused('it holds a private or symmetric key: replace that key', true);
-  if (keys.length > MAX_KEYS) throw new KeySetRefused(`it may hold ${MAX_KEYS} keys`);
-  if (Buffer.byteLength(JSON.stringify(value)) > MAX_KEY_SET_BYTES)
-    throw new KeySetRefused(`it may have ${MAX_KEY_SET_BYTES} bytes`);
+  if (keys.length > maxKeys) throw new KeySetRefused(`it may hold ${maxKeys} keys`);
+  if (Buffer.byteLength(JSON.stringify(value)) > maxBytes) throw new KeySetRefused(`it may have ${maxBytes} bytes`);
   const usable = keys.map(publicKey).filter((key) => key !== undefined);
   if (usable.length === 0) throw new KeySetRefused(`it holds no key for ${clientSigningAlgs.join(', ')}`);
   return usable;

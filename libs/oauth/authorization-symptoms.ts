@@ -90,6 +90,10 @@ export const authorizationSymptoms = {
     ],
   }),
   'resource-required': symptom('invalid_target', 'resource is required', 'RFC 8707 §2', {
+    resource_missing: [
+      'Neither the request nor its assertion names a resource, and xaa.require_resource is on.',
+      'Send resource.',
+    ],
     resource_ambiguous: [
       'The request names no resource, and the scopes do not tell which one is meant.',
       "Send resource; or set the client's default_resource or oauth.default_resource.",

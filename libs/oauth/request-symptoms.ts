@@ -98,6 +98,10 @@ export const requestSymptoms = {
       "The host of the client's jwks_uri does not answer.",
       'Nothing was consumed or issued; try again after Retry-After.',
     ],
+    idp_unavailable: [
+      "The issuer's host does not answer, or its key set cannot be used; the keys that are remembered are too old.",
+      'The operator looks why: authserver admin idp refresh-keys. Nothing was consumed or issued; try again after Retry-After.',
+    ],
     upstream_unavailable: [
       'The upstream provider does not answer, or asks to be left alone for a while.',
       'The connection stays; try again after Retry-After.',

@@ -5,7 +5,9 @@ import { connectSymptoms } from './connect-symptoms.js';
 import { dpopSymptoms } from './dpop-symptoms.js';
 import { exchangeSymptoms } from './exchange-symptoms.js';
 import { requestSymptoms } from './request-symptoms.js';
+import { signInSymptoms } from './sign-in-symptoms.js';
 import { tokenSymptoms } from './token-symptoms.js';
+import { xaaSymptoms } from './xaa-symptoms.js';
 
 /** Every symptom this server has, by its slug, which is also its anchor on the error page. */
 export const symptoms = {
@@ -13,9 +15,11 @@ export const symptoms = {
   ...tokenSymptoms,
   ...dpopSymptoms,
   ...exchangeSymptoms,
+  ...xaaSymptoms,
   ...brokerSymptoms,
   ...authorizationSymptoms,
   ...connectSymptoms,
+  ...signInSymptoms,
   ...requestSymptoms,
 } as const;
 

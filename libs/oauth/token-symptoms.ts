@@ -12,7 +12,7 @@ export const tokenSymptoms = {
     {
       grant_disabled: [
         'The operator has not switched this grant on.',
-        'Set the named setting to true and restart: AUTHPLANE_CLIENT_CREDENTIALS_ENABLED=true, AUTHPLANE_TOKEN_EXCHANGE_ENABLED=true.',
+        'Set the named setting to true and restart: AUTHPLANE_CLIENT_CREDENTIALS_ENABLED=true, AUTHPLANE_TOKEN_EXCHANGE_ENABLED=true, AUTHPLANE_XAA_ENABLED=true.',
       ],
     },
   ),

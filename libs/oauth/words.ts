@@ -31,6 +31,9 @@ export const applicationTypes = ['web', 'native'] as const;
 
 export type ApplicationType = (typeof applicationTypes)[number];
 
+/** draft-ietf-oauth-identity-assertion-authz-grant: what `authorization_grant_profiles_supported` names. */
+export const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag';
+
 /** `typ` header values of the JWTs this server makes or reads. */
 export const jwtType = {
   /** RFC 9068 §2.1 */

@@ -3,13 +3,23 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { BrowserSessions } from './browser-sessions.js';
 import { Cookies } from './cookies.js';
 import { Csrf } from './csrf.js';
+import { FederatedAccounts } from './federated-accounts.js';
+import { Federation } from './federation.js';
 import { FlowCookie } from './flow-cookie.js';
+import { Identities } from './identities.js';
+import { IdentityEntity } from './identity.entity.js';
+import { IdentityStore } from './identity.store.js';
+import { IdentityLinks } from './identity-links.js';
+import { IdentityProviders } from './identity-providers.js';
 import { LoginController } from './login.controller.js';
 import { LogoutController } from './logout.controller.js';
+import { OidcClient } from './oidc-client.js';
+import { OidcController } from './oidc.controller.js';
 import { PasswordChange } from './password-change.js';
 import { PasswordHashing } from './password-hashing.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionStore } from './session.store.js';
+import { SignInStates } from './sign-in-state.js';
 import { SignIn } from './sign-in.js';
 import { SignInLimits } from './sign-in-limits.js';
 import { UserEntity } from './user.entity.js';
@@ -18,29 +28,38 @@ import { Users } from './users.js';
 
 /**
  * Accounts — people, and how a browser becomes theirs.
- * Owns: the tables users and sessions; GET, POST /login and POST /logout; CSRF tokens and the flow cookie of every form.
+ * Owns: the tables users, identities and sessions; GET, POST /login, POST /logout and /oidc/…; CSRF tokens and the
+ * flow cookie of every form.
  * Not here: what a person allowed (consents/), the page where they see it (portal/).
  * Holds always: a session is made only by a successful sign-in, under a new id, and ends with its user or password; every
- * refused sign-in costs one password verification and reads the same; where to go next is never a parameter.
+ * refused password costs one verification and reads the same; where to go next is never a parameter; an e-mail links nobody.
  * Jobs: none; a sign-in sweeps the person's expired sessions.
- * RFC 9700 §4.7, §4.12, §4.16.
+ * RFC 9700 §4.7, §4.12, §4.16 · OpenID Connect Core §3.1.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([UserEntity, SessionEntity])],
-  controllers: [LoginController, LogoutController],
+  imports: [TypeOrmModule.forFeature([UserEntity, IdentityEntity, SessionEntity])],
+  controllers: [LoginController, LogoutController, OidcController],
   providers: [
     UserStore,
+    IdentityStore,
     SessionStore,
     Cookies,
     PasswordHashing,
     SignInLimits,
     Users,
+    Identities,
     BrowserSessions,
     SignIn,
     PasswordChange,
     FlowCookie,
     Csrf,
+    IdentityLinks,
+    IdentityProviders,
+    OidcClient,
+    SignInStates,
+    FederatedAccounts,
+    Federation,
   ],
-  exports: [Users, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+  exports: [Users, Identities, IdentityLinks, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
 })
 export class AccountsModule {}

@@ -14,12 +14,16 @@ import type { User } from './user.js';
 export interface BrowserSession {
   readonly id: string;
   readonly user: User;
+  /** The slug of the one at which it began. */
+  readonly identityProvider?: string;
   readonly createdAt: Date;
 }
 
 export interface StartOptions {
   /** What the password was checked against: if the user has another one by now, there is no session. */
   readonly passwordHash?: string;
+  /** The slug of the one that said who this is. */
+  readonly identityProvider?: string;
   /** Committed with the session. */
   readonly facts?: readonly AuditFact[];
 }
@@ -49,7 +53,8 @@ export class BrowserSessions {
     const presented = this.#presented(req);
     const row = presented && (await this.store.find(presented.id, this.clock.now()));
     if (!row || !sameBytes(row.secretHash, presented.hash)) return undefined;
-    return { id: row.id, user: row.user, createdAt: row.createdAt };
+    const { id, user, identityProvider, createdAt } = row;
+    return { id, user, identityProvider, createdAt };
   }
 
   /**
@@ -61,7 +66,7 @@ export class BrowserSessions {
     req: Request,
     res: Response,
     user: User,
-    { passwordHash, facts = [] }: StartOptions = {},
+    { passwordHash, identityProvider, facts = [] }: StartOptions = {},
   ): Promise<boolean> {
     const createdAt = this.clock.now();
     const id = uuid7(createdAt);
@@ -69,7 +74,7 @@ export class BrowserSessions {
     const expiresAt = new Date(createdAt.getTime() + this.#maxAgeSeconds * 1000);
     const userAgent = requestContext()?.userAgent ?? '';
     const opened = await this.store.open(
-      { id, secretHash: hash, userId: user.id, userAgent, createdAt, expiresAt },
+      { id, secretHash: hash, userId: user.id, userAgent, identityProvider, createdAt, expiresAt },
       { former: this.#presented(req), passwordHash, auditRows: this.audit.rows(...facts) },
     );
     if (opened) this.cookies.write(res, this.#stem, value, this.#maxAgeSeconds);

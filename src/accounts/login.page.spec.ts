@@ -2,8 +2,10 @@ import { renderToString } from 'preact-render-to-string';
 import { describe, expect, it } from 'vitest';
 import { loginPage, type LoginPageProps } from './login.page.js';
 
+const ways = { localLogin: true, providers: [] };
+
 const html = (props: Partial<LoginPageProps> = {}): string =>
-  renderToString(loginPage({ action: '/login', csrf: 'token', ...props }).body);
+  renderToString(loginPage({ ...ways, action: '/login', csrf: 'token', ...props }).body);
 
 describe('the sign-in page', () => {
   it('works with password managers and screen readers', () => {
@@ -39,8 +41,17 @@ describe('the sign-in page', () => {
   });
 
   it('tells in the title of the window that it did not work', () => {
-    expect(loginPage({ action: '/', csrf: 'c' }).title).toBe('Sign in');
-    expect(loginPage({ action: '/', csrf: 'c', problem: 'refused' }).title).toBe('Not signed in');
+    expect(loginPage({ ...ways, action: '/', csrf: 'c' }).title).toBe('Sign in');
+    expect(loginPage({ ...ways, action: '/', csrf: 'c', problem: 'refused' }).title).toBe('Not signed in');
+  });
+
+  it('has a button for each provider, which carries the request on, and no form where there are no passwords', () => {
+    const providers = [{ name: 'Acme <&>', href: '/oidc/acme/start' }];
+    const page = html({ providers, localLogin: false, request: 'v1..abc' });
+    expect(page).toContain('action="/oidc/acme/start"');
+    expect(page).toContain('Continue with Acme &lt;&amp;>');
+    expect(page).toContain('<input type="hidden" name="request" value="v1..abc"/>');
+    expect(page).not.toContain('password');
   });
 
   it('escapes the address that was typed', () => {

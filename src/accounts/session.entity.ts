@@ -6,6 +6,7 @@ export class SessionEntity {
   @Column('bytea', { name: 'secret_hash' }) secretHash: Buffer;
   @Column('uuid', { name: 'user_id' }) userId: string;
   @Column('text', { name: 'user_agent' }) userAgent: string;
+  @Column('text', { name: 'identity_provider', nullable: true }) identityProvider: string | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt: Date;
   @Column('timestamptz', { name: 'expires_at' }) expiresAt: Date;
 }

@@ -10,6 +10,8 @@ export interface NewSession {
   readonly secretHash: Buffer;
   readonly userId: string;
   readonly userAgent: string;
+  /** The slug of the one at which it began. */
+  readonly identityProvider?: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
 }
@@ -17,6 +19,7 @@ export interface NewSession {
 export interface SessionRow {
   readonly id: string;
   readonly secretHash: Buffer;
+  readonly identityProvider?: string;
   readonly createdAt: Date;
   readonly user: User;
 }
@@ -61,6 +64,7 @@ export class SessionStore {
       former?.id ?? null,
       former?.hash ?? null,
       auditRows,
+      session.identityProvider ?? null,
     ]);
     return rows.length === 1;
   }
@@ -69,8 +73,9 @@ export class SessionStore {
   async find(id: string, now: Date): Promise<SessionRow | undefined> {
     const [row] = await this.database.query<FindRow>(FIND, [id, now], 'sessions.find');
     if (!row) return undefined;
-    const { id: sessionId, secret_hash, created_at, user } = row;
-    return { id: sessionId, secretHash: secret_hash, createdAt: created_at, user: toUser(user) };
+    const { id: sessionId, secret_hash, created_at, identity_provider, user } = row;
+    const identityProvider = identity_provider ?? undefined;
+    return { id: sessionId, secretHash: secret_hash, identityProvider, createdAt: created_at, user: toUser(user) };
   }
 
   /** Newest first, expired ones left out. */
@@ -100,8 +105,8 @@ export class SessionStore {
 
 const OPEN = `
   with opened as (
-    insert into sessions (id, secret_hash, user_id, user_agent, created_at, expires_at)
-    select $1::uuid, $2::bytea, u.id, $4::text, $5::timestamptz, $6::timestamptz
+    insert into sessions (id, secret_hash, user_id, user_agent, created_at, expires_at, identity_provider)
+    select $1::uuid, $2::bytea, u.id, $4::text, $5::timestamptz, $6::timestamptz, $11::text
     from users u
     where u.id = $3 and u.status = 'active' and ($7::text is null or u.password_hash = $7)
     for share of u
@@ -115,7 +120,7 @@ const OPEN = `
   select id from opened`;
 
 const FIND = `
-  select s.id, s.secret_hash, s.created_at,
+  select s.id, s.secret_hash, s.created_at, s.identity_provider,
     json_build_object('id', u.id, 'email', u.email, 'name', u.name, 'role', u.role, 'status', u.status,
       'provider', u.provider, 'version', u.version, 'createdAt', u.created_at) as "user"
   from sessions s join users u on u.id = s.user_id
@@ -135,6 +140,7 @@ interface FindRow {
   readonly id: string;
   readonly secret_hash: Buffer;
   readonly created_at: Date;
+  readonly identity_provider: string | null;
   readonly user: Omit<User, 'email' | 'createdAt'> & { readonly email: string | null; readonly createdAt: string };
 }
 

@@ -38,9 +38,12 @@ export class UserStore {
     return rows.map(toUser);
   }
 
-  /** @returns false when another account has the address */
-  async insert(tx: Transaction, user: User, passwordHash: string): Promise<boolean> {
-    const row = { ...user, email: user.email ?? null, passwordHash, updatedAt: user.createdAt };
+  /**
+   * @param passwordHash of a user who signs in with a password
+   * @returns false when another account has the address
+   */
+  async insert(tx: Transaction, user: User, passwordHash?: string): Promise<boolean> {
+    const row = { ...user, email: user.email ?? null, passwordHash: passwordHash ?? null, updatedAt: user.createdAt };
     const { raw } = await tx
       .createQueryBuilder()
       .insert()

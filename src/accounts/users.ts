@@ -32,6 +32,11 @@ export class Users {
     return this.store.find(id);
   }
 
+  /** @param email in any spelling */
+  async withEmail(email: string): Promise<User | undefined> {
+    return (await this.store.credential(normalEmail(email)))?.user;
+  }
+
   /** By id, oldest first; `cursor` is the last id of the page before. */
   list({ limit, cursor }: { limit: number; cursor?: string }): Promise<User[]> {
     return this.store.list(limit, cursor);

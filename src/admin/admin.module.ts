@@ -7,12 +7,14 @@ import { GrantsModule } from '../grants/grants.module.js';
 import { Readiness } from '../platform/health/readiness.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { XaaModule } from '../xaa/xaa.module.js';
 import { AuditController } from './audit.controller.js';
 import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { EncryptionController } from './encryption.controller.js';
 import { FrontingController } from './fronting.controller.js';
+import { IdpsController } from './idps.controller.js';
 import { IssuancesController } from './issuances.controller.js';
 import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
@@ -26,7 +28,9 @@ import { SystemController } from './system.controller.js';
 import { SystemReport } from './system-report.js';
 import { TokensController } from './tokens.controller.js';
 import { UserTokensController } from './user-tokens.controller.js';
+import { IdentitiesController } from './identities.controller.js';
 import { UsersController } from './users.controller.js';
+import { XaaController } from './xaa.controller.js';
 
 /**
  * Admin — the operator's API on its own listener; uses every module, used by none.
@@ -38,7 +42,16 @@ import { UsersController } from './users.controller.js';
  * RFC 9457.
  */
 @Module({
-  imports: [AccountsModule, BrokerModule, ClientsModule, ConsentsModule, GrantsModule, ResourcesModule, TokensModule],
+  imports: [
+    AccountsModule,
+    BrokerModule,
+    ClientsModule,
+    ConsentsModule,
+    GrantsModule,
+    ResourcesModule,
+    TokensModule,
+    XaaModule,
+  ],
   controllers: [
     AuditController,
     BrokerGrantsController,
@@ -46,6 +59,7 @@ import { UsersController } from './users.controller.js';
     ConsentGrantsController,
     EncryptionController,
     FrontingController,
+    IdpsController,
     IssuancesController,
     JobsController,
     KeysController,
@@ -57,6 +71,8 @@ import { UsersController } from './users.controller.js';
     TokensController,
     UserTokensController,
     UsersController,
+    XaaController,
+    IdentitiesController,
   ],
   providers: [LiveTokens, StatsStore, SystemReport, Readiness],
 })

@@ -2,6 +2,7 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { catchError, type Observable } from 'rxjs';
 import { OAuthError } from '#libs/oauth';
 import { PasswordUnfit } from '../accounts/password-hashing.js';
+import { IdentityTaken } from '../accounts/identities.js';
 import { EmailTaken } from '../accounts/users.js';
 import { ProviderConfigWrong } from '../broker/provider-config.js';
 import {
@@ -21,6 +22,9 @@ import {
 } from '../clients/client-errors.js';
 import { FrontingCircle, FrontingExists, FrontingInvalid, FrontingNotFound } from '../resources/fronting-links.js';
 import { ResourceInvalid, ResourceNotFound, ResourceTaken } from '../resources/resource-registry.js';
+import { MappingInvalid, MappingNotFound } from '../xaa/subject-mappings.js';
+import { IdpInvalid, IdpNotFound, IdpTaken } from '../xaa/trusted-idps.js';
+import { PolicyInvalid, PolicyNotFound } from '../xaa/xaa-policies.js';
 import { conflict, invalidRequest, notFound, Problem } from './problem.js';
 
 /** What the logic throws when it refuses, and how that reads on the operator's API. */
@@ -44,6 +48,14 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
   [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
   [EncryptionOff, (message) => conflict('encryption_off', message)],
+  [IdpNotFound, () => notFound('idp')],
+  [IdpInvalid, (message) => invalidRequest(message)],
+  [IdpTaken, (message) => conflict('idp_exists', message)],
+  [PolicyNotFound, () => notFound('xaa_policy')],
+  [PolicyInvalid, (message) => invalidRequest(message)],
+  [MappingNotFound, () => notFound('subject_mapping')],
+  [MappingInvalid, (message) => invalidRequest(message)],
+  [IdentityTaken, (message) => conflict('identity_exists', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];

@@ -9,11 +9,13 @@ import { addFrontingCommands } from './fronting.command.js';
 import { addGrantCommands } from './grant.command.js';
 import { addIssuanceCommands } from './issuance.command.js';
 import { addJobCommands } from './job.command.js';
+import { addIdpCommands } from './idp.command.js';
 import { addKeyCommands } from './key.command.js';
 import { addProviderCommands } from './provider.command.js';
 import { addResourceCommands } from './resource.command.js';
 import { exitCodes, processTerminal, type Terminal } from './terminal.js';
 import { addUserCommands } from './user.command.js';
+import { addXaaCommands } from './xaa.command.js';
 import { runOn } from './verb.js';
 
 const footer = `
@@ -42,6 +44,8 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addResourceCommands(admin, run);
   addProviderCommands(admin, run);
   addFrontingCommands(admin, run);
+  addIdpCommands(admin, run);
+  addXaaCommands(admin, run);
   addUserCommands(admin, run);
   addGrantCommands(admin, run);
   addConnectionCommands(admin, run);

@@ -23,12 +23,18 @@ interface UpdateFlags extends IdFlags {
   readonly name?: string;
 }
 
+interface IdentityFlags extends IdFlags {
+  readonly issuer: string;
+  readonly subject: string;
+}
+
 const columns = ['id', 'email', 'name', 'role', 'status', 'provider', 'created_at'];
 
 export function addUserCommands(admin: Command, run: Run): void {
   const user = admin.command('user').description('the people who sign in');
   addWriting(user, run);
   addAccess(user, run);
+  addIdentities(user, run);
 
   paged(user.command('list').description('list users')).action(
     run<PageFlags>(async ({ limit, cursor }, { api, output }) =>
@@ -117,6 +123,30 @@ function addAccess(user: Command, run: Run): void {
         await api.delete(at(flags), { force: flags.force });
         output.done(`user ${flags.id} is deleted`, { deleted: flags.id });
       }),
+    );
+}
+
+function addIdentities(user: Command, run: Run): void {
+  user
+    .command('identities')
+    .description('list who a user is at identity providers')
+    .requiredOption('--id <id>')
+    .action(
+      run<IdFlags>(async (flags, { api, output }) =>
+        output.list(await api.get(`${at(flags)}/identities`), 'identities', ['issuer', 'subject', 'created_at']),
+      ),
+    );
+
+  user
+    .command('link-identity')
+    .description('say that a person of an identity provider is this user')
+    .requiredOption('--id <id>')
+    .requiredOption('--issuer <issuer>', 'byte for byte as in its tokens')
+    .requiredOption('--subject <sub>', 'what the issuer calls the person')
+    .action(
+      run<IdentityFlags>(async ({ id, issuer, subject }, { api, output }) =>
+        output.one(await api.post(`${at({ id })}/identities`, { issuer, subject })),
+      ),
     );
 }
 

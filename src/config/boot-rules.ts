@@ -51,6 +51,7 @@ const rules: readonly Rule[] = [
       ? 'admin.audit_default_lookback must be at most admin.audit_max_lookback'
       : undefined,
   ],
+  oidcRules,
   resourceRules,
   ({ brokerProviders, dataEncryption }) => [
     brokerProviders.length > 0 && !dataEncryption.driver
@@ -61,6 +62,27 @@ const rules: readonly Rule[] = [
       .map(({ slug }) => `broker_providers: slug ${slug} is there twice`),
   ],
 ];
+
+function oidcRules({ oidc, isLocal, server }: Config): string[] {
+  const problems: string[] = [];
+  const required = (at: string, { issuer, clientId }: { issuer?: string; clientId?: string }): void => {
+    if (issuer === undefined) problems.push(`${at}.issuer is required`);
+    else if (issuer.startsWith('http:') && !isLocal && URL.canParse(server.issuer))
+      problems.push(`${at}.issuer must be https unless the issuer is on localhost`);
+    if (clientId === undefined) problems.push(`${at}.client_id is required`);
+  };
+  if (oidc.enabled) required('oidc', oidc);
+  oidc.providers.forEach((provider, index) => {
+    required(`oidc.providers[${index}]`, provider);
+    if (provider.slug === 'default')
+      problems.push('oidc.providers: the slug default is that of the provider in oidc itself');
+    if (oidc.providers.findIndex(({ slug }) => slug === provider.slug) !== index)
+      problems.push(`oidc.providers: slug ${provider.slug} is there twice`);
+  });
+  if (!oidc.showLocalLogin && !oidc.enabled && oidc.providers.length === 0)
+    problems.push('oidc.show_local_login may be false only where there is an identity provider: nobody could sign in');
+  return problems;
+}
 
 function resourceRules({ resources, resource, server }: Config): string[] {
   const problems: string[] = [];

@@ -93,6 +93,11 @@ PAGES_COLOR=red -> pages.color must be a hex colour
 RESOURCE_SCOPES=a -> resource.scopes needs resource.uri
 RESOURCE_URI=files -> resource.uri must be an absolute URI without fragment
 RESOURCE_URI=http://localhost:9000/ -> must not be the issuer
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c -> oidc.issuer is required
+OIDC_ENABLED=true; OIDC_ISSUER=https://idp.example -> oidc.client_id is required
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://me@idp.example -> oidc.issuer must be an https URL without user
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_HOSTED_DOMAINS=*.corp.example -> oidc.hosted_domains has the entry "*.corp.example"
+OIDC_SHOW_LOCAL_LOGIN=false -> oidc.show_local_login may be false only where there is an identity provider
 `;
 
 /** The same off localhost, with good secrets unless they are set here. */
@@ -111,6 +116,7 @@ SERVER_ISSUER=https://Auth.example.com -> server.issuer must be spelled https://
 CIMD_REQUIRE_HTTPS=false -> cimd.require_https must be true
 CIMD_ALLOW_PRIVATE_ADDRESSES=true -> cimd.allow_private_addresses must be false
 DATA_ENCRYPTION_VAULT_ADDRESS=http://vault -> data_encryption.vault_transit_encrypt.address must be https
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=http://idp.example -> oidc.issuer must be https
 `;
 
 const inYaml = `
@@ -144,6 +150,14 @@ broker_providers: [{ slug: a, protocol: saml }] -> broker_providers[0].protocol 
 broker_providers: [{ slug: a, config_data: [] }] -> broker_providers[0].config_data must be a mapping, or text that is a JSON object
 broker_providers: [{ slug: a, config_data: "{" }] -> broker_providers[0].config_data must be a mapping, or text that is a JSON object
 broker_providers: [{ slug: a, config_data: { client_id: "\${ID}" } }] -> broker_providers[0].config_data is still a placeholder
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c }, { slug: a, issuer: "https://idp.example", client_id: c }] } -> oidc.providers: slug a is there twice
+oidc: { providers: [{ slug: default, issuer: "https://idp.example", client_id: c }] } -> oidc.providers: the slug default is that of the provider in oidc itself
+oidc: { providers: [{ slug: A, issuer: "https://idp.example", client_id: c }] } -> oidc.providers[0].slug must be 1 to 63 lower-case letters
+oidc: { providers: [{ slug: a }] } -> oidc.providers[0].issuer is required
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, client_secret: s, client_secret_ref: CONNECTOR_S }] } -> oidc.providers[0]: client_secret and a reference to it are both set
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, client_secret_ref: PATH }] } -> oidc.providers[0].client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, client_secret_ref: CONNECTOR_S }] } -> oidc.providers[0]: the variable CONNECTOR_S is not set
+oidc: { enabled: true, issuer: "https://idp.example", client_id: c, client_secret: s, client_secret_env: PATH } -> oidc: client_secret and a reference to it are both set
 resources: [{ slug: a, uri: "https://a.example#b" }] -> resources[0].uri must be an absolute URI without fragment
 resources: [{ slug: a, uri: "https://a.example", scopes: [{ name: "a b" }] }] -> resources[0].scopes[0].name must be one scope token
 resources: [{ slug: a, uri: "https://a.example", scopes: [{ nmae: a }] }] -> did you mean resources[0].scopes[0].name?

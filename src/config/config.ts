@@ -11,6 +11,7 @@ import {
   RateLimitSettings,
   SessionSettings,
   TokenExchangeSettings,
+  XaaSettings,
 } from './protocol-settings.js';
 import {
   DataEncryptionSettings,
@@ -21,6 +22,7 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
 import type { SecretReferences } from './secret-references.js';
@@ -70,6 +72,11 @@ export class Config {
 
   @section('token_exchange', () => TokenExchangeSettings, 'Tokens for one resource given for tokens of another.')
   readonly tokenExchange: TokenExchangeSettings;
+
+  @section('xaa', () => XaaSettings, 'Tokens given for assertions of identity providers that operators trust.')
+  readonly xaa: XaaSettings;
+  @section('oidc', () => OidcSettings, "Signing in at the company's identity provider.")
+  readonly oidc: OidcSettings;
 
   @section('connect', () => ConnectSettings, "Connecting people's accounts at upstream providers.")
   readonly connect: ConnectSettings;

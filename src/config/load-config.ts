@@ -5,6 +5,7 @@ import { bootProblems } from './boot-rules.js';
 import { Config } from './config.js';
 import { onLoopback } from './listen-address.js';
 import { resolveMasterKeys } from './master-keys.js';
+import { resolveOidcSecrets } from './oidc-secrets.js';
 import { providerSeedOf } from './provider-seed.js';
 import { resolveVaultCredentials } from './vault-credentials.js';
 import { seedOf } from './resource-seed.js';
@@ -45,6 +46,7 @@ export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }:
     ...reader.problems,
     ...resolveMasterKeys(config.dataEncryption, env),
     ...resolveVaultCredentials(config.dataEncryption, env),
+    ...resolveOidcSecrets(config.oidc, env),
     ...bootProblems(config),
   ];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);

@@ -267,6 +267,51 @@ export class DpopSettings {
   readonly requireNonce: boolean;
 }
 
+export class XaaSettings {
+  @boolean('enabled', {
+    default: false,
+    about: 'Whether an assertion of a trusted issuer is taken for an access token (RFC 7523 §2.1, ID-JAG).',
+  })
+  readonly enabled: boolean;
+
+  @duration('token_expiry', {
+    default: '1h',
+    min: '1s',
+    max: '24h',
+    about: 'Lifetime of such a token, where neither client nor resource has its own.',
+  })
+  readonly tokenExpirySeconds: number;
+
+  @duration('jwks_cache_ttl', {
+    default: '1h',
+    min: '1m',
+    max: '24h',
+    about: 'How long the keys of an issuer serve, also while its host is away.',
+  })
+  readonly jwksCacheTtlSeconds: number;
+
+  @duration('max_assertion_age', {
+    default: '5m',
+    min: '10s',
+    max: '1h',
+    about: 'How far back the iat of an identity assertion may lie.',
+  })
+  readonly maxAssertionAgeSeconds: number;
+
+  @boolean('require_resource', {
+    default: false,
+    about: 'Refuse when neither the request nor the assertion names a resource.',
+  })
+  readonly requireResource: boolean;
+
+  @text('subject_mode', {
+    default: 'auto_map',
+    oneOf: ['auto_map', 'strict'],
+    about: 'Whether a person whom an issuer knows and we do not gets an account just in time, or is refused.',
+  })
+  readonly subjectMode: 'auto_map' | 'strict';
+}
+
 export class TokenExchangeSettings {
   @boolean('enabled', {
     default: false,

@@ -40,9 +40,11 @@ export interface Setting extends About {
 
 const settingsOfClass = new WeakMap<object, Setting[]>();
 
-/** The settings of a class, in the order they are written. */
+/** The settings of a class, in the order they are written; those of the class it extends first. */
 export function settingsOf(settingsClass: SettingsClass): readonly Setting[] {
-  return settingsOfClass.get(settingsClass.prototype) ?? [];
+  const parent: unknown = Object.getPrototypeOf(settingsClass);
+  const inherited = typeof parent === 'function' && parent.prototype ? settingsOf(parent as SettingsClass) : [];
+  return [...inherited, ...(settingsOfClass.get(settingsClass.prototype) ?? [])];
 }
 
 function declare(setting: Omit<Setting, 'property'>, ...checks: PropertyDecorator[]): PropertyDecorator {

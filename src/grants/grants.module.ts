@@ -6,6 +6,7 @@ import { DpopModule } from '../dpop/dpop.module.js';
 import { ConsentsModule } from '../consents/consents.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { XaaModule } from '../xaa/xaa.module.js';
 import { ConsentGate } from './consent-gate.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
@@ -20,10 +21,19 @@ import { TokenEndpoint } from './token-endpoint.js';
  * Owns: the phases of the endpoint, and one file per grant type. Not here: issuing and spending (tokens/), who the client is (clients/).
  * Holds always: a grant only reads; every shared check is the endpoint's, so that no grant can forget it; a refused request has
  * spent nothing.
- * RFC 6749 §4, §6 · RFC 8693 · RFC 7636 · RFC 8707 · RFC 9449 §5.
+ * RFC 6749 §4, §6 · RFC 7523 · RFC 8693 · RFC 7636 · RFC 8707 · RFC 9449 §5.
  */
 @Module({
-  imports: [AuthorizeModule, BrokerModule, ClientsModule, ConsentsModule, DpopModule, ResourcesModule, TokensModule],
+  imports: [
+    AuthorizeModule,
+    BrokerModule,
+    ClientsModule,
+    ConsentsModule,
+    DpopModule,
+    ResourcesModule,
+    TokensModule,
+    XaaModule,
+  ],
   controllers: [TokenController],
   providers: [
     ExchangeTokens,

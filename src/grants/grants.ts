@@ -1,13 +1,20 @@
-import { grantType, OAuthError } from '#libs/oauth';
+import { OAuthError } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
 import { ClientCredentialsGrant } from './client-credentials.grant.js';
 import type { Grant } from './grant.js';
+import { JwtBearerGrant } from './jwt-bearer.grant.js';
 import { RefreshTokenGrant } from './refresh-token.grant.js';
 import { TokenExchangeGrant } from './token-exchange.grant.js';
 
 /** Every grant this server has. Providers, dispatch and `grant_types_supported` derive from this list. */
-export const GRANTS = [AuthorizationCodeGrant, RefreshTokenGrant, ClientCredentialsGrant, TokenExchangeGrant] as const;
+export const GRANTS = [
+  AuthorizationCodeGrant,
+  RefreshTokenGrant,
+  ClientCredentialsGrant,
+  TokenExchangeGrant,
+  JwtBearerGrant,
+] as const;
 
 /** The last part of a URN: `token-exchange`. */
 const nameOf = (type: string): string => type.slice(type.lastIndexOf(':') + 1);
@@ -40,8 +47,6 @@ export class Grants {
   of(type: string, client: Client): Grant {
     const grant = this.#byType.get(type);
     const facts = { clientId: client.id, received: type };
-    // Not here yet, and known to whoever reads about this server: the setting that will switch it on is off.
-    if (type === grantType.jwtBearer) throw disabled(type, 'xaa.enabled', facts);
     if (!grant) throw new OAuthError('grant-unknown', 'grant_unknown', { facts });
     if (grant.switchedBy && !grant.switchedBy.on) throw disabled(type, grant.switchedBy.setting, facts);
     if (!client.grantTypes.includes(type)) {

@@ -79,6 +79,7 @@ const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
   [grantType.clientCredentials, 'client_credentials.denied'],
   [grantType.refreshToken, 'token.refresh_denied'],
   [grantType.tokenExchange, 'token.exchange_denied'],
+  [grantType.jwtBearer, 'jwt_bearer.denied'],
 ]);
 
 /** Under which word a refused token request is recorded. */

@@ -3,7 +3,7 @@ import { formatScope, jwtType } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { SigningKeys } from '../keys/signing-keys.js';
 import { uuid7 } from '../platform/uuid7.js';
-import type { Authorization } from './authorization.js';
+import type { ActorChain, Authorization } from './authorization.js';
 import { issuanceOf, subjectOf, type IssuanceRow } from './token-rows.js';
 
 /** An access token, and the row that stands for it. */
@@ -21,12 +21,12 @@ export class AccessTokenSigner {
   ) {}
 
   async sign(authorization: Authorization, now: Date): Promise<SignedToken> {
-    const { client, resource, scopes, spends, derivation, jkt } = authorization;
+    const { client, resource, scopes, spends, derivation, assertion, jkt } = authorization;
     const issuedAt = Math.floor(now.getTime() / 1000);
     const ownEnd = issuedAt + this.#ttlSeconds(authorization);
     const expiresAt = derivation ? Math.min(ownEnd, Math.floor(derivation.expiresAt.getTime() / 1000)) : ownEnd;
     const jti = uuid7(now);
-    const { act, agentChain = [] } = derivation?.chain ?? {};
+    const { act = assertion?.act, agentChain = [] }: Partial<ActorChain> = derivation?.chain ?? {};
     const audience = resource?.uri ?? this.config.server.issuer;
     const agentId = client.agentConfirmed ? client.id : undefined;
     const claims = {
@@ -42,6 +42,7 @@ export class AccessTokenSigner {
       ...(agentId ? { agent_id: agentId } : {}),
       ...(jkt ? { cnf: { jkt } } : {}),
       ...(agentChain.length > 0 ? { agent_chain: agentChain } : {}),
+      ...(assertion ? { idp: assertion.issuer } : {}),
       ...(derivation?.via ? { via: derivation.via } : {}),
     };
     const { jwt, kid } = await this.keys.sign({ typ: jwtType.accessToken }, claims);
@@ -57,10 +58,11 @@ export class AccessTokenSigner {
   }
 
   /** The resource's and the client's own limits, where set; the shorter wins (W53). */
-  #ttlSeconds({ client, resource, person, derivation }: Authorization): number {
+  #ttlSeconds({ client, resource, person, derivation, assertion }: Authorization): number {
     const own = [client.accessTokenTtlSeconds, resource?.accessTokenTtlSeconds].filter((ttl) => ttl !== undefined);
     if (own.length > 0) return Math.min(...own);
     if (derivation) return this.config.tokenExchange.tokenExpirySeconds;
+    if (assertion) return this.config.xaa.tokenExpirySeconds;
     return person ? this.config.dcr.defaultTokenExpirySeconds : this.config.clientCredentials.tokenExpirySeconds;
   }
 }

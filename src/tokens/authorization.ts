@@ -24,6 +24,22 @@ export interface Authorization extends Decision {
   readonly jkt?: string;
   /** Absent: nothing is spent, and the rows may share a commit with their neighbours (S1). */
   readonly spends?: SpentCode | SpentRefreshToken;
+  /** Present: an assertion of somebody else's was given for the token (RFC 7523 §2.1). */
+  readonly assertion?: PresentedAssertion;
+}
+
+/** The assertion that a token was given for, and what it leaves behind. */
+export interface PresentedAssertion {
+  readonly issuer: string;
+  readonly jti?: string;
+  /** Who acts, in the words of the issuer (W7). */
+  readonly act?: Actor;
+  /** Names of the policies that allow it. */
+  readonly policies: readonly string[];
+  readonly replay: string;
+  /** Stands for it where it works once. */
+  readonly key?: Buffer;
+  readonly keptUntil?: Date;
 }
 
 /** What a token has from the one it was exchanged for. */

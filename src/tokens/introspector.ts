@@ -32,7 +32,7 @@ export class Introspector {
     if (!(await this.#entitled(caller, state)))
       return this.#inactive('caller_not_authorized_for_token', caller, state.jti);
     if (ended) return this.#inactive(reasonOf(ended, state), caller, state.jti);
-    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act, agent_id, agent_chain, via } = claims;
+    const { scope, client_id, exp, iat, sub, aud, iss, jti, cnf, act, agent_id, agent_chain, via, idp } = claims;
     const members = {
       scope,
       client_id,
@@ -49,6 +49,7 @@ export class Introspector {
       agent_id,
       agent_chain,
       via,
+      idp,
     };
     return { active: true, ...members };
   }

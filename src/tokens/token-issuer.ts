@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { formatScope, tokenType } from '#libs/oauth';
+import { formatScope, OAuthError, tokenType } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { AccessTokenSigner } from './access-token-signer.js';
-import type { Authorization, SpentCode, SpentRefreshToken, TokenAnswer } from './authorization.js';
+import type { Authorization, PresentedAssertion, SpentCode, SpentRefreshToken, TokenAnswer } from './authorization.js';
 import { RefreshTokens } from './refresh-tokens.js';
 import { exchangeDetail } from './exchange-detail.js';
 import { decidedOn, type IssuanceRow } from './token-rows.js';
@@ -25,7 +25,7 @@ export class TokenIssuer {
   /** @returns the answer, or undefined when what was decided no longer holds and must be decided again */
   async issue(authorization: Authorization): Promise<TokenAnswer | undefined> {
     const now = this.clock.now();
-    const { spends } = authorization;
+    const { spends, assertion } = authorization;
     const { jwt, issuance } = await this.signer.sign(authorization, now);
     const answer: TokenAnswer = {
       access_token: jwt,
@@ -36,6 +36,7 @@ export class TokenIssuer {
     if (authorization.derivation) {
       return this.#exchange(authorization, { ...answer, issued_token_type: tokenType.accessToken }, issuance);
     }
+    if (assertion) return this.#assert(authorization, assertion, answer, issuance, now);
     if (!spends) return this.#mint(authorization, answer, issuance);
     return spends.kind === 'code'
       ? this.#startFamily(authorization, spends, answer, issuance, now)
@@ -63,6 +64,32 @@ export class TokenIssuer {
   ): Promise<TokenAnswer | undefined> {
     const audit = this.#audit(`${authorization.grantType}.issued`, authorization, issuance);
     return (await this.store.insertIssuance(decidedOn(authorization), issuance, audit)) ? answer : undefined;
+  }
+
+  /** Its fact tells which policy allowed it, and whether the assertion may come again (W24). */
+  async #assert(
+    authorization: Authorization,
+    assertion: PresentedAssertion,
+    answer: TokenAnswer,
+    issuance: IssuanceRow,
+    now: Date,
+  ): Promise<TokenAnswer | undefined> {
+    const { client, person, resource, scopes } = authorization;
+    const { issuer: idp, jti, policies, replay, act } = assertion;
+    const detail = { jti: issuance.jti, sub: issuance.subject, resource: resource?.slug, scopes, idp, policies, act };
+    const fact = { ...detail, assertion: jti, replay };
+    const audit = this.audit.rows({
+      action: 'jwt_bearer.issued',
+      actorId: person?.id,
+      clientId: client.id,
+      detail: fact,
+    });
+    const outcome = await this.store.spendAssertion(decidedOn(authorization), now, assertion, issuance, audit);
+    if (outcome === 'replayed') {
+      const facts = { clientId: client.id, idp, assertion: jti, policies };
+      throw new OAuthError('assertion-invalid', 'assertion_replayed', { facts });
+    }
+    return outcome === 'stored' ? answer : undefined;
   }
 
   async #startFamily(

@@ -57,6 +57,21 @@ const ROTATE_FAMILY = `with ${DECIDED_ON},
   audited as (${insertAudit('$13', 'exists (select from spent)')})
   select count(*)::int as spent from spent`;
 
+/**
+ * `$7` stands for an assertion that works once, or is null. Who comes second waits for the first, and then stores nothing. The person
+ * is absent where the token is about a program.
+ */
+const SPEND_ASSERTION = `with ${DECIDED_ON},
+  ground as (select where exists (select from epoch) and exists (select from client) and ($4::uuid is null or exists (select from person))),
+  spent as (
+    insert into used_assertions (key, expires_at) select $7, $8 from ground where $7::bytea is not null
+    on conflict (key) do update set expires_at = excluded.expires_at where used_assertions.expires_at <= $6
+    returning true),
+  free as (select from ground where $7::bytea is null union all select from spent),
+  issued as (${INSERT_ISSUANCE('$9')} where exists (select from free)),
+  audited as (${insertAudit('$10', 'exists (select from free)')})
+  select exists (select from free) as spent, exists (select from ground) as holds`;
+
 const REVOKED = (kind: string, id: string): string =>
   `(select reason from revocations r where r.kind = '${kind}' and r.id = ${id}::text)`;
 
@@ -184,6 +199,27 @@ export class TokenStore {
     return this.#spend(ROTATE_FAMILY, values, 'families.rotate', issuance.jti);
   }
 
+  /** Stores what an assertion is given for, and the assertion with it. A refused one is not stored: it may come again (S7). */
+  async spendAssertion(
+    on: DecidedOn,
+    now: Date,
+    { key, keptUntil }: { key?: Buffer; keptUntil?: Date },
+    issuance: IssuanceRow,
+    audit: string,
+  ): Promise<'stored' | 'replayed' | 'stale'> {
+    const json = JSON.stringify(issuanceJson(issuance));
+    const values = [...versionsOf(on), now, key ?? null, keptUntil ?? null, json, audit];
+    return this.#orLookUp(issuance.jti, 'stored', async () => {
+      const [row] = await this.database.query<{ spent: boolean; holds: boolean }>(
+        SPEND_ASSERTION,
+        values,
+        'assertions.spend',
+      );
+      if (row?.spent) return 'stored';
+      return row?.holds ? 'replayed' : 'stale';
+    });
+  }
+
   /** Ends a family together with the record of why; the first reason stays. */
   async revokeFamily(id: string, reason: string, now: Date, expiresAt: Date, audit: string): Promise<void> {
     await this.#revoke('family', id, reason, now, expiresAt, audit);
@@ -212,21 +248,30 @@ export class TokenStore {
 
   /** A commit whose answer was lost is looked up by the id of its issuance before anybody is told anything. */
   async #spend(sql: string, values: unknown[], name: string, jti: string): Promise<boolean> {
-    try {
+    return this.#orLookUp(jti, true, async () => {
       const [row] = await this.database.query<{ spent: number }>(sql, values, name);
       return row?.spent === 1;
+    });
+  }
+
+  /** @param stored what `work` gives when it has stored the issuance */
+  async #orLookUp<T>(jti: string, stored: T, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
       if (!(error instanceof DatabaseAway) || !error.outcomeUnknown) throw error;
-      return this.#wasIssued(jti, error);
+      await this.#requireIssued(jti, error);
+      return stored;
     }
   }
 
-  async #wasIssued(jti: string, unknown: DatabaseAway): Promise<boolean> {
+  /** @throws DatabaseAway unless it is there */
+  async #requireIssued(jti: string, unknown: DatabaseAway): Promise<void> {
     for (let attempt = 0; attempt < 4; attempt += 1) {
       await pause(400);
       try {
         const rows = await this.database.query('select from issuances where jti = $1', [jti]);
-        if (rows.length === 1) return true;
+        if (rows.length === 1) return;
         throw new DatabaseAway(false, unknown);
       } catch (error) {
         if (!(error instanceof DatabaseAway) || error.cause === unknown) throw error;

@@ -196,7 +196,7 @@ describe('the grant type', () => {
       'token_exchange.enabled',
       'token.exchange_denied',
     ],
-    ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'jwt-bearer', 'xaa.enabled', 'token.issue_denied'],
+    ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'jwt-bearer', 'xaa.enabled', 'jwt_bearer.denied'],
   ])('%s is off, and the refusal names the setting', async (grant, name, setting, action) => {
     const answer = await post('/oauth/token', form(grant));
     const text = `grant_type ${name} is not enabled on this server (${setting})`;

@@ -216,9 +216,22 @@ const rows: readonly Row[] = [
     'MUST',
     'a bad assertion grant is invalid_grant, a bad client assertion invalid_client',
     'RFC 7523 §3.1, §3.2',
-    later(5),
   ],
-  ['J7', 'SHOULD', 'the assertion grant gives no refresh token', 'RFC 7521 §4.1', later(5)],
+  ['J7', 'SHOULD', 'the assertion grant gives no refresh token', 'RFC 7521 §4.1'],
+
+  // Identity assertions (ID-JAG; MCP enterprise-managed authorization)
+  ['E2', 'MUST', 'authorization_grant_profiles_supported names the profile', 'MCP enterprise-managed authorization'],
+  [
+    'E4',
+    'MUST',
+    'a trusted key, a fixed list of algorithms, iss, aud, sub, iat, exp',
+    'MCP enterprise-managed authorization',
+  ],
+  ['E5', 'MUST', 'key sets are fetched with bounds, and keys may be changed', 'MCP enterprise-managed authorization'],
+  ['E6', 'MUST', 'the jti works once, by issuer and subject', 'MCP enterprise-managed authorization'],
+  ['E7', 'MUST', 'a resource in the assertion is registered here', 'MCP enterprise-managed authorization'],
+  ['E8', 'MUST', 'audience and scope stay within the assertion', 'MCP enterprise-managed authorization'],
+  ['E9', 'MUST', 'the client authenticates as registered', 'MCP enterprise-managed authorization'],
   ['U1', 'SHOULD', 'the token endpoint as audience only behind a legacy switch', 'RFC 9700 update draft'],
   [
     'U2',

@@ -12,6 +12,7 @@ import { loadConfig } from '../../src/config/load-config.js';
 import { Clock } from '../../src/platform/clock/clock.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
+import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
 import { HttpModule } from '../../src/platform/http/http.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
@@ -56,7 +57,7 @@ beforeAll(async () => {
     PostgresModule.of(fresh.connection, { maxConns: 10 }),
   ];
   module = await Test.createTestingModule({
-    imports: [...imports, EphemeralModule, HttpModule, AuditModule, AccountsModule],
+    imports: [...imports, EphemeralModule, HttpClientModule, HttpModule, AuditModule, AccountsModule],
   })
     .overrideProvider(PasswordHashing)
     .useValue(hashing)

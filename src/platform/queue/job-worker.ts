@@ -1,12 +1,16 @@
+import { setTimeout as after } from 'node:timers/promises';
 import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
-import { Logger } from '@nestjs/common';
+import { Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import { UnrecoverableError, type Job as QueuedJob } from 'bullmq';
 import { QUEUE } from './job-queue.js';
 import { Jobs } from './jobs.js';
 
+/** How long a stopping process waits for the jobs it is doing; what is not done by then is done again elsewhere. */
+const PATIENCE_MILLIS = 8_000;
+
 /** Does the jobs. What a replica was doing when it died is done again by another one after half a minute. */
 @Processor(QUEUE, { concurrency: 4 })
-export class JobWorker extends WorkerHost {
+export class JobWorker extends WorkerHost implements BeforeApplicationShutdown {
   readonly #log = new Logger(JobWorker.name);
   #lastError = '';
 
@@ -19,6 +23,16 @@ export class JobWorker extends WorkerHost {
     // Perhaps of a later version, whose replicas will have had their turn.
     if (!job) throw new UnrecoverableError(`there is no job ${name}`);
     await job.run(data as object);
+  }
+
+  /** Nest would wait for BullMQ without end, and BullMQ for a Redis that is away. */
+  async beforeApplicationShutdown(): Promise<void> {
+    const { worker } = this;
+    const closed = new AbortController();
+    const late = after(PATIENCE_MILLIS, undefined, { signal: closed.signal }).catch(() => {});
+    await Promise.race([worker.close().catch(() => {}), late]);
+    closed.abort();
+    worker.close = () => Promise.resolve();
   }
 
   @OnWorkerEvent('failed')

@@ -1,0 +1,34 @@
+import { Injectable } from '@nestjs/common';
+import { Identities, type Identity } from './identities.js';
+import { UserStore } from './user.store.js';
+
+/** What an operator does about who is whom: the only way by which an account that is there becomes somebody's of an identity provider. */
+@Injectable()
+export class IdentityLinks {
+  constructor(
+    private readonly identities: Identities,
+    private readonly users: UserStore,
+  ) {}
+
+  /** @returns undefined when there is no such user */
+  async of(userId: string): Promise<Identity[] | undefined> {
+    return (await this.users.find(userId)) && this.identities.ofUser(userId);
+  }
+
+  /**
+   * @returns false when there is no such user
+   * @throws IdentityTaken
+   */
+  link(userId: string, issuer: string, subject: string): Promise<boolean> {
+    return this.users.transaction(async (tx) => {
+      if (!(await this.users.lock(tx, userId))) return false;
+      await this.identities.link(tx, userId, issuer, subject);
+      return true;
+    });
+  }
+
+  /** @returns false when this was not this user */
+  unlink(userId: string, issuer: string, subject: string): Promise<boolean> {
+    return this.users.transaction((tx) => this.identities.unlink(tx, userId, issuer, subject));
+  }
+}

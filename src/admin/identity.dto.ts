@@ -1,0 +1,21 @@
+import { MinLength } from 'class-validator';
+import type { Identity } from '../accounts/identities.js';
+import { IsText } from './member-checks.js';
+
+/** Who somebody is at an identity provider. */
+export class IdentityName {
+  /** Byte for byte as in its tokens. */
+  @IsText(2048)
+  @MinLength(1)
+  issuer: string;
+
+  @IsText(255)
+  @MinLength(1)
+  subject: string;
+}
+
+export const toIdentityView = ({ issuer, subject, createdAt }: Identity) => ({
+  issuer,
+  subject,
+  created_at: createdAt.toISOString(),
+});

@@ -1,0 +1,156 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { KeySetRefused, readPublicKeys, type PublicKey } from '#libs/jwt';
+import { OAuthError, parseJson } from '#libs/oauth';
+import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
+import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import type { UrlRules } from '../platform/http-client/outgoing-url.js';
+import type { TrustedIdp } from './trust.js';
+
+interface Remembered {
+  readonly askedAt: Date;
+  /** When it was last asked for a key that was not there. */
+  readonly askedForKeyAt?: Date;
+  /** The last good answer. */
+  readonly keys?: readonly PublicKey[];
+  readonly goodAt?: Date;
+  /** Why the last question had no good answer. */
+  readonly problem?: string;
+}
+
+/** The issuer's document or key set is not what it must be. */
+class AnswerWrong extends Error {}
+
+const MAX_BYTES = 64 * 1024;
+const MAX_KEYS = 50;
+const MAX_ENTRIES = 500;
+const TIMEOUT_MS = 5000;
+/** No issuer is asked more often, neither while it gives no keys nor for keys that it does not have (W44). */
+const ASK_EVERY_SECONDS = 60;
+
+/**
+ * The keys of trusted issuers. Whatever is wrong with an issuer's host or its answers, its last good keys serve until their time
+ * (`xaa.jwks_cache_ttl`) and then nobody is told that an assertion is wrong: nobody knows.
+ */
+@Injectable()
+export class IdpKeySets {
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_ENTRIES });
+  readonly #inFlight = new Map<string, Promise<Remembered>>();
+
+  constructor(
+    private readonly http: GuardedFetch,
+    private readonly clock: Clock,
+    private readonly config: Config,
+  ) {}
+
+  /**
+   * @param kid a key that should be among them
+   * @throws OAuthError `try-again` when the issuer gives no usable answer
+   */
+  async keys(idp: TrustedIdp, kid?: string): Promise<readonly PublicKey[]> {
+    const known = this.#known(idp);
+    const { keys, goodAt, problem } = known && !this.#mustAsk(known, kid) ? known : await this.#ask(idp, known);
+    const serves = keys && goodAt && this.clock.now() < this.#endOf(goodAt);
+    // A key that is not among old ones may be a new one: only an issuer that answers can say that it is none.
+    const unsure = problem !== undefined && kid !== undefined && !keys?.some((key) => key.kid === kid);
+    if (serves && !unsure) return keys;
+    throw new OAuthError('try-again', 'idp_unavailable', { facts: { idp: idp.issuer, problem } });
+  }
+
+  /** Asks now. @returns the ids of its keys, or what is wrong */
+  async refresh(idp: TrustedIdp): Promise<{ readonly kids: readonly string[]; readonly problem?: string }> {
+    const { keys = [], problem } = await this.#ask(idp, this.#known(idp));
+    return { kids: keys.map(({ kid }) => kid ?? ''), problem };
+  }
+
+  #known(idp: TrustedIdp): Remembered | undefined {
+    const known = this.#remembered.get(keyOf(idp));
+    return known && known.askedAt >= idp.keysFrom ? known : undefined;
+  }
+
+  #mustAsk({ askedAt, askedForKeyAt, keys, goodAt }: Remembered, kid: string | undefined): boolean {
+    const now = this.clock.now();
+    if (!keys || !goodAt || now >= this.#endOf(goodAt)) return now >= after(askedAt, ASK_EVERY_SECONDS);
+    const lacks = kid !== undefined && !keys.some((key) => key.kid === kid);
+    // Not since it was last asked: a key may be changed right after that.
+    return lacks && (!askedForKeyAt || now >= after(askedForKeyAt, ASK_EVERY_SECONDS));
+  }
+
+  #endOf(goodAt: Date): Date {
+    return after(goodAt, this.config.xaa.jwksCacheTtlSeconds);
+  }
+
+  #ask(idp: TrustedIdp, known: Remembered | undefined): Promise<Remembered> {
+    const key = keyOf(idp);
+    const running = this.#inFlight.get(key);
+    if (running) return running;
+    const asking = this.#answer(idp, known).finally(() => this.#inFlight.delete(key));
+    this.#inFlight.set(key, asking);
+    return asking;
+  }
+
+  async #answer(idp: TrustedIdp, known: Remembered | undefined): Promise<Remembered> {
+    const askedAt = this.clock.now();
+    const serving = known?.goodAt && askedAt < this.#endOf(known.goodAt);
+    const asked = { askedAt, askedForKeyAt: serving ? askedAt : known?.askedForKeyAt };
+    try {
+      const url = idp.jwksUri ?? (await this.#discover(idp.issuer));
+      const learnedFrom = idp.jwksUri === undefined ? idp.issuer : undefined;
+      const limits = { maxKeys: MAX_KEYS, maxBytes: MAX_BYTES };
+      const keys = readPublicKeys(await this.#json(url, { learnedFrom }), limits);
+      return this.#remember(idp, { ...asked, keys, goodAt: askedAt });
+    } catch (error) {
+      const remembered = { ...known, ...asked, problem: problemOf(error) };
+      // That we are busy says nothing about the issuer.
+      const ours = error instanceof FetchFailed && error.reason === 'capacity';
+      return ours ? remembered : this.#remember(idp, remembered);
+    }
+  }
+
+  #remember(idp: TrustedIdp, remembered: Remembered): Remembered {
+    this.#remembered.set(keyOf(idp), remembered);
+    return remembered;
+  }
+
+  /** OpenID Connect Discovery §4.3: the document must be this issuer's own. */
+  async #discover(issuer: string): Promise<string> {
+    const document = await this.#json(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
+    const member = (name: string): unknown => (document as Record<string, unknown> | null)?.[name];
+    if (member('issuer') !== issuer) throw new AnswerWrong('the discovery document is of another issuer');
+    const url = member('jwks_uri');
+    if (typeof url !== 'string') throw new AnswerWrong('the discovery document names no jwks_uri');
+    return url;
+  }
+
+  async #json(url: string, rules: Pick<UrlRules, 'learnedFrom'> = {}): Promise<unknown> {
+    const { status, body } = await this.http.get(url, {
+      ...rules,
+      trust: 'operator',
+      allowHttp: this.config.isLocal,
+      maxBytes: MAX_BYTES,
+      timeoutMs: TIMEOUT_MS,
+      accept: 'application/jwk-set+json, application/json',
+    });
+    if (status !== 200) throw new AnswerWrong(`the host answered ${status}, not 200`);
+    try {
+      return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(body));
+    } catch {
+      throw new AnswerWrong('the answer is not JSON in UTF-8 without repeated members');
+    }
+  }
+}
+
+/** An issuer that gets another address begins anew. */
+const keyOf = ({ id, issuer, jwksUri = '' }: TrustedIdp): string => `${id} ${issuer} ${jwksUri}`;
+
+/** @throws what is no problem of the issuer's */
+function problemOf(error: unknown): string {
+  if (error instanceof KeySetRefused) return error.problem;
+  if (error instanceof AnswerWrong) return error.message;
+  if (error instanceof FetchRefused || error instanceof FetchFailed) return `not fetched: ${error.reason}`;
+  throw error;
+}
+
+const after = (from: Date, seconds: number): Date => new Date(from.getTime() + seconds * 1000);

@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import type { Assertion } from '#libs/id-jag';
+import { OAuthError } from '#libs/oauth';
+import { Identities } from '../accounts/identities.js';
+import { Users, type User } from '../accounts/users.js';
+import { Config } from '../config/config.js';
+import type { SubjectBy } from './trust.js';
+
+/** Which of our people an assertion is about (W32). */
+@Injectable()
+export class Subjects {
+  constructor(
+    private readonly identities: Identities,
+    private readonly users: Users,
+    private readonly config: Config,
+  ) {}
+
+  /**
+   * Who has an identity is that person. Who has none is found by the issuer's word about our accounts, as far as `by` lets it speak,
+   * and else gets an account.
+   *
+   * @throws OAuthError `policy-denied`, `assertion-invalid`
+   */
+  async person(
+    assertion: Assertion,
+    by: readonly SubjectBy[],
+    facts: Readonly<Record<string, unknown>>,
+  ): Promise<{ id: string; version: number }> {
+    const { issuer, subject } = assertion;
+    const user =
+      (await this.identities.find(issuer, subject)) ??
+      (await this.#named(assertion, by)) ??
+      (await this.#new(assertion));
+    if (!user) throw new OAuthError('policy-denied', 'subject_unmapped', { facts });
+    if (user.status !== 'active') throw new OAuthError('assertion-invalid', 'subject_disabled', { facts });
+    return { id: user.id, version: user.version };
+  }
+
+  async #named({ claims }: Assertion, by: readonly SubjectBy[]): Promise<User | undefined> {
+    const { aud_sub: id, email, email_verified: verified } = claims;
+    if (by.includes('aud_sub') && typeof id === 'string' && UUID.test(id)) {
+      const user = await this.users.find(id.toLowerCase());
+      if (user) return user;
+    }
+    if (!by.includes('email') || verified !== true || typeof email !== 'string') return undefined;
+    return this.users.withEmail(email);
+  }
+
+  #new({ issuer, subject, claims: { name, email } }: Assertion): Promise<User | undefined> {
+    if (this.config.xaa.subjectMode === 'strict') return Promise.resolve(undefined);
+    return this.identities.findOrCreate({ issuer, subject, email: textOf(email), name: textOf(name), provider: 'xaa' });
+  }
+}
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+
+const textOf = (claim: unknown): string | undefined => (typeof claim === 'string' ? claim : undefined);

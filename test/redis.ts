@@ -45,12 +45,19 @@ export class TestRedis {
     throw new Error(`${this.server} ended before it was ready`);
   }
 
-  /** As services do that host Redis for others. @returns the URL of a user who may do everything but ask which Redis this is */
-  async hideRunId(): Promise<string> {
-    const operator = new Redis(this.url);
-    await operator.call('ACL', 'SETUSER', 'guest', 'on', '>a-password', '~*', '&*', '+@all', '-info');
-    operator.disconnect();
+  /** As services do that host Redis for others. @returns the URL of a user who may give every command but these */
+  async guestWithout(...commands: string[]): Promise<string> {
+    const refused = commands.map((command) => `-${command}`);
+    await this.operate((operator) =>
+      operator.call('ACL', 'SETUSER', 'guest', 'on', '>a-password', '~*', '&*', '+@all', ...refused),
+    );
     return this.url.replace('//', '//guest:a-password@');
+  }
+
+  /** Over a connection of its own, with every right. */
+  async operate<T>(work: (operator: Redis) => Promise<T>): Promise<T> {
+    const operator = new Redis(this.url);
+    return work(operator).finally(() => operator.disconnect());
   }
 
   /** It accepts connections still, and answers nothing: what an overloaded or swapping machine looks like. */

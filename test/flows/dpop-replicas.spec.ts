@@ -71,7 +71,7 @@ describe('two replicas on one Postgres and one Redis', () => {
 describe('a Redis that does not tell its run_id', () => {
   it('[D16 D17] counts, and nothing is left to its memory: proofs are used once and nonces known on every replica', async () => {
     const hiding = await startRedis();
-    const redisUrl = await hiding.hideRunId();
+    const redisUrl = await hiding.guestWithout('info');
     const here = await startTestApp({ redisUrl, settings });
     const there = await startTestApp({ beside: here, clock: here.clock, redisUrl, settings });
     const own = await aConfidentialClient(here, { grant_types: ['client_credentials'], redirect_uris: [], scope: 'a' });
@@ -87,7 +87,7 @@ describe('a Redis that does not tell its run_id', () => {
     expect(outcome(await asked(there, usedWithNonce))).toEqual([200, 'DPoP']);
 
     await hiding.restart();
-    await hiding.hideRunId();
+    await hiding.guestWithout('info');
     const late = await startTestApp({ beside: here, clock: here.clock, redisUrl, settings });
     for (const at of [here, there, late]) {
       await expect.poll(async () => (await asked(at, await sent())).status, { timeout: 5000 }).toBe(200);

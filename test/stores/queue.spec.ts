@@ -144,10 +144,10 @@ describe('with Redis away', () => {
     await redis.stop();
   });
 
-  const moduleWith = async (job: NoteJob): Promise<TestingModule> => {
+  const moduleWith = async (job: NoteJob, redisUrl = redis.url): Promise<TestingModule> => {
     const module = await Test.createTestingModule({
       imports: [
-        ConfigModule.of(loadConfig({ env: { AUTHPLANE_REDIS_URL: redis.url } })),
+        ConfigModule.of(loadConfig({ env: { AUTHPLANE_REDIS_URL: redisUrl } })),
         ClockModule.of(),
         PostgresModule.of(storage.connection),
         QueueModule.of(storage.connection),
@@ -169,6 +169,19 @@ describe('with Redis away', () => {
     if (how === 'killed') await redis.start();
     else redis.thaw();
     await vi.waitFor(() => expect(job.seen).toEqual(['later']), 20_000);
+    await module.close();
+  });
+
+  it('is not kept busy by a Redis that refuses it its jobs', async () => {
+    const module = await moduleWith(new NoteJob(), await redis.guestWithout('info', 'eval', 'evalsha'));
+    await redis.operate(async (operator) => {
+      const refusals = async (): Promise<number> =>
+        Number(/cmdstat_evalsha:.*rejected_calls=(\d+)/.exec(await operator.info('commandstats'))?.[1] ?? 0);
+      await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(0), 10_000);
+      const before = await refusals();
+      for (let count = 0; count < 500; count++) await operator.ping();
+      expect((await refusals()) - before).toBeLessThan(20);
+    });
     await module.close();
   });
 

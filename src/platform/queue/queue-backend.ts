@@ -1,6 +1,13 @@
+import { setTimeout as after } from 'node:timers/promises';
 import type { BullRootModuleOptions } from '@nestjs/bullmq';
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationShutdown } from '@nestjs/common';
-import { createPostgresBackend, createRedisBackend, setDefaultBackendFactory, type BackendFactory } from 'bullmq';
+import {
+  createPostgresBackend,
+  createRedisBackend,
+  setDefaultBackendFactory,
+  type BackendFactory,
+  type IQueueBackend,
+} from 'bullmq';
 import { Config } from '../../config/config.js';
 import { clientConfig, type PostgresConnection } from '../postgres/connection.js';
 import { queueSchema } from '../postgres/queue-schema.js';
@@ -9,14 +16,33 @@ import { QueueRedis } from './queue-redis.js';
 /** All keys of a Redis cluster in one slot: BullMQ's scripts touch several at once. */
 const PREFIX = '{authplane}';
 const DAY_SECONDS = 86_400;
+/** How long a worker rests after a queue refused to give it a job. */
+const REST_MILLIS = 1_000;
 
 /**
  * One process may hold applications of both kinds, so what decides is the connection that a queue is given, not a process-wide switch.
  */
 setDefaultBackendFactory(((name, options, roles) =>
-  options.connection instanceof QueueRedis
-    ? createRedisBackend(name, options, roles)
-    : createPostgresBackend(name, options as never, roles)) as BackendFactory);
+  resting(
+    options.connection instanceof QueueRedis
+      ? // The check would ask for INFO, which hosted Redis services may refuse.
+        createRedisBackend(name, { ...options, skipVersionCheck: true }, roles)
+      : createPostgresBackend(name, options as never, roles),
+  )) as BackendFactory);
+
+/**
+ * A worker that is refused a job asks again at once: BullMQ waits only where the connection is refused. What lasts (a right that is missing,
+ * a Redis out of memory) would keep the whole process busy, so the refusal itself takes its time.
+ */
+function resting(backend: IQueueBackend): IQueueBackend {
+  const moveToActive = backend.moveToActive.bind(backend);
+  backend.moveToActive = (...args) =>
+    moveToActive(...args).catch(async (error: unknown) => {
+      await after(REST_MILLIS, undefined, { ref: false });
+      throw error;
+    });
+  return backend;
+}
 
 /** Where jobs lie: in Redis where there is one, else in BullMQ's own tables beside ours (P11). */
 @Injectable()

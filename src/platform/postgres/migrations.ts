@@ -4,6 +4,15 @@ import { Reencryption0003 } from './migrations/0003-reencryption.js';
 import { Identities0004 } from './migrations/0004-identities.js';
 import { Xaa0005 } from './migrations/0005-xaa.js';
 import { Federation0006 } from './migrations/0006-federation.js';
+import { IdentityStanding0007 } from './migrations/0007-identity-standing.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
-export const migrations = [FirstLight0001, Broker0002, Reencryption0003, Identities0004, Xaa0005, Federation0006];
+export const migrations = [
+  FirstLight0001,
+  Broker0002,
+  Reencryption0003,
+  Identities0004,
+  Xaa0005,
+  Federation0006,
+  IdentityStanding0007,
+];

@@ -119,6 +119,15 @@ export class SigningSettings {
   })
   readonly keyStore: 'keyfile' | 'postgres_key';
 
+  @duration('rotation_interval', {
+    default: '90d',
+    min: '0',
+    max: '365d',
+    about:
+      'How long a key signs before the next one is made by itself, which is published ten minutes before it signs; 0: never by itself.',
+  })
+  readonly rotationIntervalSeconds: number;
+
   @text('key_path', { defaultText: '`<data_dir>/keys`', about: 'Directory of the key files.' })
   readonly keyPath: string;
 }

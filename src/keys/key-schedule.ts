@@ -33,6 +33,13 @@ export function currentAndComing(keys: readonly KeyRecord[], now: Date): KeyReco
   return signing(keys).filter((key) => key === active || key.activatesAt > now);
 }
 
+/** Whether it is time for the next key: the active one has signed for `intervalSeconds`, and none waits to follow it. */
+export function isRotationDue(keys: readonly KeyRecord[], now: Date, intervalSeconds: number): boolean {
+  const active = activeKey(keys, now);
+  if (!active || later(active.activatesAt, intervalSeconds) > now) return false;
+  return currentAndComing(keys, now).length === 1;
+}
+
 /** The keys a resource server needs: coming, active, and retired ones whose tokens may still live. */
 export function publishedKeys(keys: readonly KeyRecord[], now: Date): KeyRecord[] {
   return keys.filter(({ revokedAt, publishedUntil }) => !revokedAt && (!publishedUntil || publishedUntil > now));

@@ -4,6 +4,7 @@ import { Config } from '../config/config.js';
 import { JwksController } from './jwks.controller.js';
 import { KeyFileStore } from './key-file.store.js';
 import { KeyMaterial } from './key-material.js';
+import { KeyRotationJob } from './key-rotation.job.js';
 import { PrivateKeys, SealedPrivateKeys, type PrivateKeySealer } from './private-keys.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -31,6 +32,7 @@ export class KeysModule {
         KeyMaterial,
         SigningKeyStore,
         SigningKeys,
+        KeyRotationJob,
       ],
       exports: [SigningKeys],
     };

@@ -19,6 +19,8 @@ const maxAgeMillis = 5_000;
  * now says nothing of the tokens before. Replicas that learn late may sign with a retired key a little longer, and clocks drift.
  */
 const tailSeconds = 24 * 3600 + 11 * 60;
+/** How long a key that nobody asked for is published before it signs: resource servers cache the JWKS (W30). */
+const announcedSeconds = 10 * 60;
 
 /**
  * The keys of access tokens: which signs, which are published, and how that changes (W30).
@@ -116,16 +118,16 @@ export class SigningKeys implements OnModuleInit {
     kid: string;
     alg: string;
   }> {
-    let made: KeyRecord | undefined;
-    const { keys } = await this.store.change(async (existing) => {
-      const now = this.clock.now();
-      made = await this.material.generate(now, schedule.later(now, activateAfterSeconds));
-      const after = schedule.withNext(existing, made, now, tailSeconds);
-      return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
-    });
-    this.adopt(keys);
+    const made = await this.rotateWhen(() => true, activateAfterSeconds);
     if (!made) throw new Error('A rotation has made no key.');
     return { kid: made.kid, alg: made.alg };
+  }
+
+  /** Rotates where the active key has signed for `signing.rotation_interval` and no other one waits to follow it. */
+  async rotateIfDue(): Promise<void> {
+    const { rotationIntervalSeconds: interval } = this.config.signing;
+    if (interval === 0) return;
+    await this.rotateWhen((keys, now) => schedule.isRotationDue(keys, now, interval), announcedSeconds);
   }
 
   /**
@@ -158,6 +160,22 @@ export class SigningKeys implements OnModuleInit {
     if (Math.abs(this.clock.now().getTime() - this.readAt) < maxAgeMillis) return;
     this.reading ??= this.readUnlessAway().finally(() => (this.reading = undefined));
     await this.reading;
+  }
+
+  private async rotateWhen(
+    due: (keys: readonly KeyRecord[], now: Date) => boolean,
+    activateAfterSeconds: number,
+  ): Promise<KeyRecord | undefined> {
+    let made: KeyRecord | undefined;
+    const { keys } = await this.store.change(async (existing) => {
+      const now = this.clock.now();
+      if (!due(existing, now)) return undefined;
+      made = await this.material.generate(now, schedule.later(now, activateAfterSeconds));
+      const after = schedule.withNext(existing, made, now, tailSeconds);
+      return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
+    });
+    this.adopt(keys);
+    return made;
   }
 
   private async readUnlessAway(): Promise<void> {

@@ -11,6 +11,7 @@ import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Encryption } from '../../src/encryption/encryption.js';
 import { EncryptionModule } from '../../src/encryption/encryption.module.js';
+import { KeyRotationJob } from '../../src/keys/key-rotation.job.js';
 import { KeysModule } from '../../src/keys/keys.module.js';
 import { SigningKeys } from '../../src/keys/signing-keys.js';
 import { Clock } from '../../src/platform/clock/clock.js';
@@ -42,6 +43,7 @@ interface BootOptions {
 
 interface Replica {
   readonly keys: SigningKeys;
+  readonly rotation: KeyRotationJob;
   readonly database: Database;
 }
 
@@ -95,7 +97,7 @@ async function boot(env: Env, { connection = fresh.connection, yamlPath }: BootO
   }).compile();
   booted.push(module);
   await module.init();
-  return { keys: module.get(SigningKeys), database: module.get(Database) };
+  return { keys: module.get(SigningKeys), rotation: module.get(KeyRotationJob), database: module.get(Database) };
 }
 
 function claims(ttlSeconds = 900): Record<string, unknown> {
@@ -190,6 +192,33 @@ describe.each([
       status: 'retired',
       publishedUntil: new Date(clock.millis + tail),
     });
+  });
+
+  it('rotates by itself when a key has signed for its interval, once, and announces the next one before it signs', async () => {
+    const replicas = [await boot(env), await boot(env)];
+    const [one, other] = replicas as [Replica, Replica];
+    const old = one.keys.activeKid();
+    clock.millis += 90 * 86_400 * seconds - 1;
+    for (const { rotation } of replicas) await rotation.run();
+    expect(await one.keys.list()).toHaveLength(1);
+    clock.millis += 1;
+    await Promise.all([one, other, one, other].map(({ rotation }) => rotation.run()));
+    const listed = await other.keys.list();
+    expect(listed.map(({ status }) => status)).toEqual(['pending', 'active']);
+    const next = listed[0]?.kid ?? '';
+    expect(published(one)).toEqual(expect.arrayContaining([old, next]));
+    expect((await other.keys.sign(header, claims())).kid).toBe(old);
+    clock.millis += 600 * seconds;
+    expect((await one.keys.sign(header, claims())).kid).toBe(next);
+    await one.rotation.run();
+    expect(await one.keys.list()).toHaveLength(2);
+  });
+
+  it('does not rotate by itself where the interval is 0', async () => {
+    const replica = await boot({ ...env, AUTHPLANE_SIGNING_ROTATION_INTERVAL: '0' });
+    clock.millis += 400 * 86_400 * seconds;
+    await replica.rotation.run();
+    expect(await replica.keys.list()).toHaveLength(1);
   });
 
   it('drops a waiting key when another rotation comes first', async () => {

@@ -28,6 +28,7 @@ import { OutboxModule } from './platform/outbox/outbox.module.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
+import { RetentionModule } from './platform/retention/retention.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -56,6 +57,7 @@ export class AppModule {
         EphemeralModule,
         QueueModule.of(connection),
         OutboxModule,
+        RetentionModule,
         HttpClientModule,
         HttpModule,
         HealthModule,

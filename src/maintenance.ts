@@ -5,7 +5,7 @@ import { withClient } from './platform/postgres/connection.js';
 import { connectionOfRunning, startEmbedded } from './platform/postgres/embedded-postgres.js';
 import { uuid7 } from './platform/uuid7.js';
 import { migrate } from './platform/postgres/migrate.js';
-import { dropPartitions, partitionedTables, type PartitionedTable } from './platform/postgres/partitions.js';
+import { sweep, type Run } from './platform/retention/expired-rows.js';
 
 /** `authserver migrate` */
 export async function migrateOnly(config: Config): Promise<void> {
@@ -37,40 +37,23 @@ export async function forgetKey(config: Config, kid: string): Promise<void> {
   );
 }
 
-/** Rows that nothing can refer to any more. `$1` is now. */
-const EXPIRED = {
-  sessions: 'expires_at < $1',
-  client_secrets: 'expires_at < $1',
-  families: 'least(expires_at, ends_at) < $1',
-  replays: 'expires_at < $1',
-  used_assertions: 'expires_at < $1',
-  revocations: 'expires_at < $1',
-  connect_flows: 'expires_at < $1',
-} as const;
-
 /**
- * `authserver purge`: frees space. Expiry is a comparison when reading, so that running it late or never changes no answer.
+ * `authserver purge`: what the regular sweep does, now, for a database whose servers are stopped or to free more than the settings do.
  *
- * @param keepDays how long codes, issuances and audit events are kept
+ * @param keepDays how long codes, issuances and audit events are kept; undefined: as the settings say
  */
-export async function purge(config: Config, keepDays: number): Promise<void> {
-  if (!Number.isInteger(keepDays) || keepDays < 1)
+export async function purge(config: Config, keepDays?: number): Promise<void> {
+  if (keepDays !== undefined && (!Number.isInteger(keepDays) || keepDays < 1))
     throw new Error('--keep-days takes a whole number of days, 1 or more');
+  const kept = keepDays === undefined ? config.retention : { issuanceDays: keepDays, auditDays: keepDays };
   const now = new SystemClock().now();
   await withStorage(config, (connection) =>
     withClient(connection, async (client) => {
-      for (const [table, condition] of Object.entries(EXPIRED)) {
-        const { rowCount } = await client.query(`delete from ${table} where ${condition}`, [now]);
-        console.log(`${table}: ${rowCount ?? 0} rows`);
-      }
-      const before = new Date(now.getTime() - keepDays * 24 * 3600 * 1000);
-      for (const table of Object.keys(partitionedTables) as PartitionedTable[]) {
-        const run = async (text: string): Promise<unknown> => (await client.query(text)).rows;
-        const { dropped, busy } = await dropPartitions(run, table, before);
-        console.log(
-          `${table}: ${dropped.length} days${busy.length > 0 ? `, ${busy.length} in use: try again later` : ''}`,
-        );
-      }
+      const run: Run = async (text, values) => (await client.query(text, values as unknown[])).rows;
+      const { rows, dropped, busy } = await sweep(run, now, kept);
+      for (const [table, count] of Object.entries(rows)) console.log(`${table}: ${count} rows`);
+      console.log(`dropped ${dropped.length} daily partitions`);
+      if (busy.length > 0) console.log(`in use, try again later: ${busy.join(', ')}`);
     }),
   );
 }

@@ -32,10 +32,10 @@ export function authserverProgram(): Command {
   program
     .command('purge')
     .description('delete what has expired and exit; validity never depends on it')
-    .option('--keep-days <days>', 'how long codes, issuances and audit events stay', '90')
-    .action(async ({ keepDays }: { keepDays: string }) => {
+    .option('--keep-days <days>', 'how long codes, issuances and audit events stay, instead of what retention.… says')
+    .action(async ({ keepDays }: { keepDays?: string }) => {
       const { purge } = await import('./maintenance.js');
-      await purge(config(), Number(keepDays));
+      await purge(config(), keepDays === undefined ? undefined : Number(keepDays));
     });
 
   program

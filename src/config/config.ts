@@ -19,6 +19,7 @@ import {
   PagesSettings,
   RedisSettings,
   ServerSettings,
+  RetentionSettings,
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
@@ -83,6 +84,13 @@ export class Config {
 
   @section('data_encryption', () => DataEncryptionSettings, 'Encryption at rest.')
   readonly dataEncryption: DataEncryptionSettings;
+
+  @section(
+    'retention',
+    () => RetentionSettings,
+    'How long records are kept. Whether a token is valid depends on none of it.',
+  )
+  readonly retention: RetentionSettings;
 
   @section('observability', () => ObservabilitySettings, 'What the server says about itself.')
   readonly observability: ObservabilitySettings;

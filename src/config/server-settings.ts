@@ -132,6 +132,24 @@ export class SigningSettings {
   readonly keyPath: string;
 }
 
+export class RetentionSettings {
+  @integer('issuance_days', {
+    default: 90,
+    min: 2,
+    max: 36_500,
+    about: 'Days for which issued tokens and codes stay on record.',
+  })
+  readonly issuanceDays: number;
+
+  @integer('audit_days', {
+    default: 0,
+    min: 0,
+    max: 36_500,
+    about: 'Days for which audit events are kept; 0: for ever.',
+  })
+  readonly auditDays: number;
+}
+
 export class AesMasterSettings {
   @text('key_env', {
     env: 'AUTHPLANE_DATA_ENCRYPTION_KEY_ENV',

@@ -1,8 +1,9 @@
 import { Get } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
+import { AuditSeals } from '../audit/audit-seals.js';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
-import { ListAudit, toAuditEventView } from './audit.dto.js';
+import { AuditWindow, ListAudit, toAuditEventView, toVerificationView } from './audit.dto.js';
 import { pageOf, readPage } from './list.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { invalidRequest } from './problem.js';
@@ -12,6 +13,7 @@ import { QueryParameters } from './query-parameters.js';
 export class AuditController {
   constructor(
     private readonly audit: AuditLog,
+    private readonly seals: AuditSeals,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {}
@@ -32,6 +34,16 @@ export class AuditController {
       }),
     );
     return pageOf('events', rows.map(toAuditEventView), nextCursor);
+  }
+
+  /** Whether the events of a time, however long ago, are still those that were sealed. */
+  @Get('verification')
+  async verify(@QueryParameters() { since, until }: AuditWindow): Promise<object> {
+    const { auditDefaultLookbackSeconds } = this.config.admin;
+    const now = this.clock.now().getTime();
+    const from = since === undefined ? now - auditDefaultLookbackSeconds * 1000 : requireTime('since', since);
+    const to = until === undefined ? now : requireTime('until', until);
+    return toVerificationView(await this.seals.verify(new Date(from), new Date(Math.min(to, now))));
   }
 
   #window({ since, until }: ListAudit): { since: Date; until: Date } {

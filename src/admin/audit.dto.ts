@@ -1,5 +1,6 @@
 import { IsRFC3339 } from 'class-validator';
 import type { AuditEvent } from '../audit/audit-log.js';
+import type { Verification } from '../audit/audit-seals.js';
 import { UuidPageQuery } from './list.dto.js';
 import { IsText, MayBeAbsent } from './member-checks.js';
 
@@ -30,6 +31,26 @@ export class ListAudit extends UuidPageQuery {
   @IsRFC3339()
   until?: string;
 }
+
+export class AuditWindow {
+  /** RFC 3339; the default is `admin.audit_default_lookback` ago. */
+  @MayBeAbsent()
+  @IsRFC3339()
+  since?: string;
+
+  /** RFC 3339; the default is now. */
+  @MayBeAbsent()
+  @IsRFC3339()
+  until?: string;
+}
+
+export const toVerificationView = ({ verified, dropped, last, problems }: Verification) => ({
+  hours_verified: verified,
+  hours_dropped: dropped,
+  last_hour: last?.hour.toISOString(),
+  last_seal: last?.hash.toString('hex'),
+  problems: problems.map(({ hour, problem }) => ({ hour: hour.toISOString(), problem })),
+});
 
 export const toAuditEventView = (event: AuditEvent) => ({
   id: event.id,

@@ -2,7 +2,7 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsInt, Max, Min } from 'class-validator';
 import { jobStates, type JobState, type JobView } from '../platform/queue/job-queue.js';
 import { WholeNumber } from './list.dto.js';
-import { MayBeAbsent } from './member-checks.js';
+import { IsText, MayBeAbsent } from './member-checks.js';
 
 export class JobQuery {
   /** One of them, or several with commas between; all that are not completed when absent. */
@@ -17,6 +17,12 @@ export class JobQuery {
   @Min(1)
   @IsInt()
   limit?: number = 100;
+}
+
+export class RunJob {
+  /** Of a regular job, such as `expiry-sweep`. */
+  @IsText(100)
+  name: string;
 }
 
 export const toJobView = (job: JobView) => ({

@@ -1,6 +1,6 @@
-import { Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { JobQueue } from '../platform/queue/job-queue.js';
-import { JobQuery, toJobView } from './job.dto.js';
+import { JobQuery, RunJob, toJobView } from './job.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { NameOf } from './path-id.js';
 import { notFound } from './problem.js';
@@ -14,6 +14,15 @@ export class JobsController {
   async list(@QueryParameters() { state, limit = 100 }: JobQuery): Promise<object> {
     const jobs = await this.queue.list(state ?? ['waiting', 'active', 'delayed', 'failed'], limit);
     return { jobs: jobs.map(toJobView) };
+  }
+
+  /** Runs a regular job now, besides its schedule. */
+  @Post()
+  @HttpCode(202)
+  async run(@Body() { name }: RunJob): Promise<object> {
+    const id = await this.queue.runNow(name);
+    if (id === undefined) throw notFound('job');
+    return { id, name };
   }
 
   @Get(':id')

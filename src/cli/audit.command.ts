@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { paged, type PageFlags } from './flags.js';
+import { exitCodes } from './terminal.js';
 import type { Run } from './verb.js';
 
 interface ListFlags extends PageFlags {
@@ -36,6 +37,19 @@ export function addAuditCommands(admin: Command, run: Run): void {
           cursor: flags.cursor,
         });
         output.list(answer, 'events', columns);
+      }),
+    );
+
+  audit
+    .command('verify')
+    .description('whether the events are those that were sealed, hour by hour; exit code 1 when they are not')
+    .option('--since <time>', 'RFC 3339, as 2026-11-21T04:00:00Z (default: the last 24 hours)')
+    .option('--until <time>', 'RFC 3339')
+    .action(
+      run<Pick<ListFlags, 'since' | 'until'>>(async ({ since, until }, { api, output, terminal }) => {
+        const answer = await api.get('/admin/audit/verification', { since, until });
+        output.one(answer);
+        if ((answer.problems as unknown[]).length > 0) terminal.endWith(exitCodes.refused);
       }),
     );
 }

@@ -22,6 +22,16 @@ export function addJobCommands(admin: Command, run: Run): void {
     );
 
   job
+    .command('run')
+    .description('run a regular job now, besides its schedule')
+    .requiredOption('--name <name>', 'for example expiry-sweep')
+    .action(
+      run<{ readonly name: string }>(async ({ name }, { api, output }) =>
+        output.one(await api.post('/admin/jobs', { name })),
+      ),
+    );
+
+  job
     .command('retry')
     .description('try a job that failed, or waits for its next attempt, at once')
     .requiredOption('--id <id>')

@@ -358,6 +358,25 @@ describe('the other nouns', () => {
     expect(await introspect(app, tokens.access_token, flow.client)).toEqual({ active: false });
   });
 
+  it('audit verify says whether sealed hours are what they were, and ends with 1 when they are not', async () => {
+    const own = await startTestApp();
+    const its = new CommandLine(own);
+    await its.json('client', 'create', '--name', 'One', '--redirect-uris', 'https://client.example/callback');
+    own.clock.advance(2 * 3600);
+    await its.json('job', 'run', '--name', 'audit-seal');
+    await expect
+      .poll(async () => (await its.json('audit', 'verify')).hours_verified, { timeout: 10_000 })
+      .toBeGreaterThan(0);
+    const { problems, last_seal } = await its.json('audit', 'verify');
+    expect([problems, last_seal]).toEqual([[], expect.stringMatching(/^[0-9a-f]{64}$/)]);
+    await own.sql(`update audit_events set actor_id = 'nobody'`);
+    const told = await its.run(['audit', 'verify']);
+    expect(told).toMatchObject({ code: 1, stdout: expect.stringContaining('changed') });
+    expect(await its.run(['job', 'run', '--name', 'upstream-revocation'])).toMatchObject({ code: 1 });
+    its.close();
+    await own.close();
+  });
+
   it('audit list, and what the command line did is in it like everything else', async () => {
     const { id } = await aClient(app);
     await cli.json('client', 'suspend', '--id', id);

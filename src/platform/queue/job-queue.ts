@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
@@ -72,6 +73,18 @@ export class JobQueue implements OnApplicationBootstrap {
     );
   }
 
+  /**
+   * Runs a regular job once more, besides its schedule.
+   *
+   * @returns the job's id; undefined when none of this name is regular
+   */
+  async runNow(name: string): Promise<string | undefined> {
+    if (this.jobs.of(name)?.everyMillis === undefined) return undefined;
+    const key = randomUUID();
+    await this.add([{ name, key, data: {} }]);
+    return idOf(name, key);
+  }
+
   async list(states: readonly JobState[], limit: number): Promise<JobView[]> {
     const found = await bounded(this.queue.getJobs([...states], 0, limit - 1));
     return Promise.all(found.filter(Boolean).map(viewOf));
@@ -96,9 +109,11 @@ export class JobQueue implements OnApplicationBootstrap {
     const job = this.jobs.of(name);
     if (!job) throw new TypeError(`there is no job ${name}`);
     const { attempts, backoffMillis } = job;
-    return { jobId: `${name}_${key}`, attempts, backoff: { type: 'exponential', delay: backoffMillis } };
+    return { jobId: idOf(name, key), attempts, backoff: { type: 'exponential', delay: backoffMillis } };
   }
 }
+
+const idOf = (name: string, key: string): string => `${name}_${key}`;
 
 async function viewOf(job: QueuedJob): Promise<JobView> {
   const state = await job.getState();

@@ -1,0 +1,9 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+
+@Entity('audit_seals')
+export class AuditSealEntity {
+  @PrimaryColumn('timestamptz') hour: Date;
+  @Column('integer') events: number;
+  @Column('bytea') hash: Buffer;
+  @Column('timestamptz', { name: 'sealed_at' }) sealedAt: Date;
+}

@@ -1,0 +1,158 @@
+import { Test, type TestingModule } from '@nestjs/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AuditLog } from '../../src/audit/audit-log.js';
+import { AuditModule } from '../../src/audit/audit.module.js';
+import { AuditSeals } from '../../src/audit/audit-seals.js';
+import { ConfigModule } from '../../src/config/config.module.js';
+import { loadConfig } from '../../src/config/load-config.js';
+import { Clock } from '../../src/platform/clock/clock.js';
+import { ClockModule } from '../../src/platform/clock/clock.module.js';
+import { Database } from '../../src/platform/postgres/database.js';
+import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { sweep } from '../../src/platform/retention/expired-rows.js';
+import { freshDatabase } from '../postgres.js';
+
+const START = Date.parse('2030-01-01T00:00:00Z');
+const HOUR = 3_600_000;
+const at = (hours: number): Date => new Date(START + hours * HOUR);
+
+class TestClock extends Clock {
+  millis = START;
+  now(): Date {
+    return new Date(this.millis);
+  }
+}
+
+let clock: TestClock;
+let fresh: Awaited<ReturnType<typeof freshDatabase>>;
+let replicas: TestingModule[];
+let database: Database;
+
+async function boot(auditDays = '0'): Promise<TestingModule> {
+  const module = await Test.createTestingModule({
+    imports: [
+      ConfigModule.of(loadConfig({ env: { AUTHPLANE_RETENTION_AUDIT_DAYS: auditDays } })),
+      ClockModule.of(clock),
+      PostgresModule.of(fresh.connection, { maxConns: 4, minConns: 0 }),
+      AuditModule,
+    ],
+  }).compile();
+  replicas.push(module);
+  return module.init();
+}
+
+const seal = (module = replicas[0]): Promise<void> | undefined => module?.get(AuditSeals).sealClosedHours();
+const verify = (from = 0, to = 1000, module = replicas[0]) => module!.get(AuditSeals).verify(at(from), at(to));
+const sealed = async (): Promise<number> => (await database.query('select 1 from audit_seals')).length;
+
+/** One event for each of the hours, by its number, and the clock at the end of the last of them and a grace. */
+async function eventsIn(...hours: number[]): Promise<void> {
+  for (const hour of hours) {
+    clock.millis = at(hour).getTime() + 1;
+    await replicas[0]!
+      .get(AuditLog)
+      .refused({ action: 'tested', reason: `in ${hour}`, detail: { n: 1.5, text: 'ä\u2028' } });
+  }
+  clock.millis = at(Math.max(...hours) + 1).getTime() + 10 * 60_000;
+}
+
+beforeEach(async () => {
+  clock = new TestClock();
+  fresh = await freshDatabase();
+  replicas = [];
+  database = (await boot()).get(Database);
+});
+afterEach(async () => {
+  for (const module of replicas) await module.close();
+  await fresh.drop();
+});
+
+describe('the audit', () => {
+  it('is sealed hour by hour, ten minutes after its end, hours without events too', async () => {
+    await eventsIn(0, 0, 3);
+    clock.millis -= 1;
+    await seal();
+    expect(await sealed()).toBe(3);
+    clock.millis += 1;
+    await seal();
+    await seal();
+    expect(await sealed()).toBe(4);
+    expect(await verify()).toMatchObject({ verified: 4, dropped: 0, problems: [], last: { hour: at(3) } });
+  });
+
+  it('is sealed once, however many replicas do it at once, and read alike by each', async () => {
+    const other = await boot();
+    await eventsIn(...Array.from({ length: 20 }, (_, hour) => hour));
+    await Promise.all([seal(), seal(other), seal(), seal(other)]);
+    await seal();
+    expect(await sealed()).toBe(20);
+    await database.query(
+      `do $$ begin execute format('alter database %I set timezone to %L', current_database(), 'Asia/Kathmandu'); end $$`,
+    );
+    expect(await verify(0, 1000, await boot())).toMatchObject({ verified: 20, problems: [] });
+  });
+
+  it.each([
+    ['an event was changed', `update audit_events set reason = 'nothing' where reason = 'in 2'`, 'changed'],
+    ['a detail was changed', `update audit_events set detail = '{"n": 2}' where reason = 'in 2'`, 'changed'],
+    [
+      'its time was changed',
+      `update audit_events set created_at = created_at - interval '1 ms' where reason = 'in 2'`,
+      'changed',
+    ],
+    [
+      'an event was removed',
+      `delete from audit_events where reason = 'in 2' and id = (select min(id::text)::uuid from audit_events where reason = 'in 2')`,
+      'changed',
+    ],
+    ['all of them were removed', `delete from audit_events where reason = 'in 2'`, 'gone'],
+    [
+      'an event was added',
+      `insert into audit_events (id, action, created_at) select (left(id::text, 24) || 'ffffffffffff')::uuid, 'tested', created_at from audit_events where reason = 'in 2' limit 1`,
+      'changed',
+    ],
+    ['its seal was removed', `delete from audit_seals where hour = '2030-01-01T02:00:00Z'`, 'unsealed'],
+  ])('tells the hour in which %s', async (_what, sql, problem) => {
+    await eventsIn(0, 1, 2, 2, 3, 9);
+    await seal();
+    await database.query(sql);
+    const { problems, verified } = await verify();
+    expect(problems[0]).toEqual({ hour: at(2), problem });
+    expect(verified).toBe(problem === 'unsealed' ? 8 : 9);
+  });
+
+  it('tells a seal that was made anew by the one after it, and a whole chain by the last seal', async () => {
+    await eventsIn(0, 1, 2, 3);
+    await seal();
+    const before = await verify();
+    await database.query(`update audit_events set reason = 'nothing' where reason = 'in 2'`);
+    await database.query(
+      `delete from audit_seals where hour = '2030-01-01T03:00:00Z' or hour = '2030-01-01T02:00:00Z'`,
+    );
+    await seal();
+    const after = await verify();
+    expect(after.problems).toEqual([]);
+    expect(after.last?.hash.equals(before.last!.hash)).toBe(false);
+  });
+
+  it('does not call a problem what retention has dropped, and calls one what was deleted besides', async () => {
+    const keeping = await boot('2');
+    await eventsIn(0, 30, 60, 100);
+    await seal();
+    await sweep((text, values) => database.query(text, values), clock.now(), { issuanceDays: 90, auditDays: 2 });
+    expect(await verify(0, 1000, keeping)).toMatchObject({ dropped: 2, verified: 99, problems: [] });
+    await database.query('delete from audit_events');
+    expect((await verify(0, 1000, keeping)).problems).toEqual([
+      { hour: at(60), problem: 'gone' },
+      { hour: at(100), problem: 'gone' },
+    ]);
+  });
+
+  it('may wait for its seal for three hours, and no longer', async () => {
+    await eventsIn(0);
+    clock.millis = at(4).getTime();
+    expect((await verify()).problems).toEqual([]);
+    clock.millis += 1;
+    expect((await verify()).problems).toEqual([{ hour: at(0), problem: 'unsealed' }]);
+  });
+});

@@ -36,7 +36,8 @@ export async function startApplication(foundation: Foundation, logger: LoggerSer
     const express: Express = app.getHttpAdapter().getInstance();
     const handler = inFrontOf(express, doors, [app.get(LeanTokenEndpoint)], config.server.issuer);
     const { pathname } = config.issuerUrl;
-    servers.push(await listen(openListener('public', handler, pathname.replace(/\/$/, '')), config.server.address));
+    if (config.server.role !== 'worker')
+      servers.push(await listen(openListener('public', handler, pathname.replace(/\/$/, '')), config.server.address));
     if (config.admin.enabled) servers.push(await listen(openListener('admin', express), config.admin.address));
   } catch (error) {
     await close();

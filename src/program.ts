@@ -10,15 +10,16 @@ export function authserverProgram(): Command {
     .version(version, '--version')
     .option('--config <file>', 'a YAML file with settings; AUTHPLANE_* variables override it');
 
-  const config = (): ReturnType<typeof loadConfig> =>
-    loadConfig({ yamlPath: program.opts<{ config?: string }>().config });
+  const config = (role?: string): ReturnType<typeof loadConfig> =>
+    loadConfig({ yamlPath: program.opts<{ config?: string }>().config, role });
 
   program
     .command('serve')
     .description('bring the schema up to date and answer requests')
-    .action(async () => {
+    .option('--role <role>', 'server: do no jobs; worker: do jobs alone; all: both (server.role)')
+    .action(async ({ role }: { role?: string }) => {
       const { serve } = await import('./serve.js');
-      await serve(config());
+      await serve(config(role));
     });
 
   program

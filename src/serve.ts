@@ -37,7 +37,9 @@ export async function serve(loaded: Config): Promise<void> {
     await storage.stop();
     throw error;
   });
-  log.log(`serving ${config.server.issuer} on ${config.server.address}, administration on ${config.admin.address}`);
+  const { issuer, address, role } = config.server;
+  const work = role === 'worker' ? `doing the jobs of ${issuer}` : `serving ${issuer} on ${address}`;
+  log.log(`${work}, administration on ${config.admin.address}`);
   if (created) process.stdout.write(firstSteps(config));
 
   let stopping = false;

@@ -18,6 +18,8 @@ export interface ConfigSources {
   readonly yamlPath?: string;
   /** What relative paths are relative to. */
   readonly cwd?: string;
+  /** What `--role` says, over everything else. */
+  readonly role?: string | undefined;
 }
 
 /** Everything that is wrong with the configuration, one line each. */
@@ -36,7 +38,13 @@ export class ConfigMistakes extends Error {
  *
  * @throws ConfigMistakes with every mistake at once
  */
-export function loadConfig({ env = process.env, yamlPath, cwd = process.cwd() }: ConfigSources = {}): Config {
+export function loadConfig({
+  env: given = process.env,
+  yamlPath,
+  cwd = process.cwd(),
+  role,
+}: ConfigSources = {}): Config {
+  const env = role === undefined ? given : { ...given, AUTHPLANE_SERVER_ROLE: role };
   const reader = new SettingsReader(env);
   const config = reader.read(Config, yamlPath === undefined ? {} : readYaml(resolve(cwd, yamlPath), reader.problems));
   complete(config, cwd);

@@ -31,6 +31,14 @@ export class ServerSettings {
   @IsIssuer()
   readonly issuer: string;
 
+  @text('role', {
+    default: 'all',
+    oneOf: ['all', 'server', 'worker'],
+    about:
+      'server: answers, and does no jobs; worker: does jobs, and answers on the administration listener alone; all: both.',
+  })
+  readonly role: 'all' | 'server' | 'worker';
+
   @list('allowed_origins', { about: 'Exact origins that may call the admin listener from a browser.' })
   @Each(IsOrigin())
   readonly allowedOrigins: readonly string[];

@@ -1,7 +1,8 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
-import { Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { UnrecoverableError, type Job as QueuedJob } from 'bullmq';
+import { Config } from '../../config/config.js';
 import { QUEUE } from './job-queue.js';
 import { Jobs } from './jobs.js';
 
@@ -9,13 +10,21 @@ import { Jobs } from './jobs.js';
 const PATIENCE_MILLIS = 8_000;
 
 /** Does the jobs. What a replica was doing when it died is done again by another one after half a minute. */
-@Processor(QUEUE, { concurrency: 4 })
-export class JobWorker extends WorkerHost implements BeforeApplicationShutdown {
+@Processor(QUEUE, { concurrency: 4, autorun: false })
+export class JobWorker extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #log = new Logger(JobWorker.name);
   #lastError = '';
 
-  constructor(private readonly jobs: Jobs) {
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly config: Config,
+  ) {
     super();
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.config.server.role === 'server') return;
+    this.worker.run().catch((error: unknown) => this.#log.error(`the worker ended: ${String(error)}`));
   }
 
   async process({ name, data }: QueuedJob): Promise<void> {

@@ -45,5 +45,5 @@ export class GroupScopes {
 }
 
 /** Those of `scopes` that a ceiling leaves. */
-export const within = (ceiling: Ceiling, scopes: readonly string[]): string[] =>
+export const leftBy = (ceiling: Ceiling, scopes: readonly string[]): string[] =>
   scopes.filter((scope) => ceiling?.has(scope) ?? true);

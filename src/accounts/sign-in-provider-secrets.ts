@@ -1,5 +1,5 @@
-import { Injectable } from '@nestjs/common';
-import { OAuthError } from '#libs/oauth';
+import { Injectable, Logger } from '@nestjs/common';
+import { OAuthError, type ReasonOf } from '#libs/oauth';
 import { SealBroken } from '#libs/vault';
 import { SecretReferences } from '../config/secret-references.js';
 import { Encryption, EncryptionOff } from '../encryption/encryption.js';
@@ -21,6 +21,8 @@ export const sealedProviderColumn: SealedColumn = {
 /** The secrets that this server has at identity providers of the database: sealed in the row, or in the environment. */
 @Injectable()
 export class SignInProviderSecrets {
+  readonly #log = new Logger(SignInProviderSecrets.name);
+
   constructor(
     private readonly references: SecretReferences,
     private readonly encryption: Encryption,
@@ -44,8 +46,7 @@ export class SignInProviderSecrets {
     if (sealedSecret !== undefined) return this.#opened(id, slug, sealedSecret);
     if (reference === undefined) return undefined;
     const secret = this.references.read(reference);
-    if (secret === undefined)
-      throw new OAuthError('sign-in-misconfigured', 'idp_secret_missing', { facts: { provider: slug, reference } });
+    if (secret === undefined) throw this.#unusable('idp_secret_missing', { provider: slug, reference });
     return secret;
   }
 
@@ -54,10 +55,12 @@ export class SignInProviderSecrets {
       return (await this.encryption.open(sealedSecret, contextOf(id))).toString();
     } catch (error) {
       if (!(error instanceof SealBroken || error instanceof EncryptionOff)) throw error;
-      throw new OAuthError('sign-in-misconfigured', 'idp_secret_unreadable', {
-        facts: { provider: slug },
-        cause: error,
-      });
+      throw this.#unusable('idp_secret_unreadable', { provider: slug });
     }
+  }
+
+  #unusable(reason: ReasonOf<'sign-in-misconfigured'>, facts: Readonly<Record<string, unknown>>): OAuthError {
+    this.#log.warn({ message: 'the secret of a sign-in provider is not to be had', reason, ...facts });
+    return new OAuthError('sign-in-misconfigured', reason, { facts });
   }
 }

@@ -1,8 +1,12 @@
+import { isIP } from 'node:net';
 import { Injectable, Logger } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
 import { OidcMembersWrong, readOidcProvider, type OidcMembers } from '../config/stored-oidc-provider.js';
 import { Clock } from '../platform/clock/clock.js';
+import { isInternalOrPublicAddress } from '../platform/http-client/address-rules.js';
+import { FetchRefused } from '../platform/http-client/fetch-errors.js';
+import { outgoingUrl } from '../platform/http-client/outgoing-url.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { DEFAULT_PROVIDER } from './identity-provider.js';
@@ -146,10 +150,21 @@ export class SignInProviders {
     const settings = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null && value !== ''));
     const own = { isLocal: this.config.isLocal, issuer: this.config.server.issuer };
     const read = readOidcProvider({ ...settings, slug }, own);
-    const { clientSecretRef: reference } = read;
+    const { clientSecretRef: reference, issuer = '' } = read;
+    if (!this.#mayBeAsked(issuer)) throw new OidcMembersWrong('issuer must be the URL of a host that may be asked');
     if (reference !== undefined && !this.secrets.isSet(reference))
       this.#log.warn(`sign-in provider ${read.slug}: the variable ${reference} is not set`);
     return { slug: read.slug, settings, enabled };
+  }
+
+  #mayBeAsked(issuer: string): boolean {
+    try {
+      const { host } = outgoingUrl(issuer, { trust: 'operator', allowHttp: this.config.isLocal });
+      return isIP(host) === 0 || isInternalOrPublicAddress(host);
+    } catch (error) {
+      if (error instanceof FetchRefused) return false;
+      throw error;
+    }
   }
 }
 

@@ -29,7 +29,7 @@ export function readOidcProvider(
   own: { readonly isLocal: boolean; readonly issuer: string },
 ): OidcProviderSettings {
   requireBounded(members);
-  const reader = new SettingsReader({});
+  const reader = new SettingsReader({}, false);
   const provider = reader.read(OidcProviderSettings, members);
   reader.validate(provider);
   const { issuer, clientSecretRef } = provider;

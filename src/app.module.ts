@@ -62,7 +62,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         EncryptionModule,
-        ReencryptionModule.of([sealedKeyColumn, sealedProviderColumn, ...brokerSealedColumns]),
+        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),
         ResourcesModule,
         AccountsModule,

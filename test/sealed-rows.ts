@@ -10,7 +10,7 @@ import { uuid7 } from '../src/platform/uuid7.js';
 type Ask = Pick<Database, 'query'>;
 
 /** Everything that lies sealed, as the composition root lists it. */
-export const sealedColumns: readonly SealedColumn[] = [sealedKeyColumn, sealedProviderColumn, ...brokerSealedColumns];
+export const sealedColumns: readonly SealedColumn[] = [sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn];
 
 const providerId = '0190a000-0000-7000-8000-00000000aaaa';
 const credentialOf = (id: string): string => `credential of ${id}`;

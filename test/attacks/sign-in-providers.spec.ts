@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
+import { audited } from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
+import { Idp } from '../idp/idp.js';
 import { enterAt, signInDraft, startSignInSetting, type SignInSetting } from '../sign-in-providers.js';
 import { encryptionAtRest } from '../upstream/builders.js';
 
@@ -134,6 +136,31 @@ describe('whoever may write sign-in providers cannot make the server give away i
     expect((await new HttpBrowser().get(`${at.app.issuer}/oidc/acme/start`)).status).toBe(404);
     expect((await at.app.admin('GET', `${PATH}/acme`)).body.problem).toContain('client_secret_ref must');
     expect((await new HttpBrowser().get(`${at.app.issuer}/login`)).html).toContain('/oidc/fixed/start');
+  });
+});
+
+describe('a person who is on the way', () => {
+  it('does not come back to another provider that has taken the place of this one: no code is sent there', async () => {
+    await create();
+    const browser = new HttpBrowser();
+    const begun = await browser.get(`${at.app.issuer}/oidc/acme/start`);
+    const back = (await at.acme.signIn(browser, begun, 'ada')).location ?? '';
+    const other = await Idp.start();
+    try {
+      for (const change of [{ issuer: other.origin }, { issuer: at.acme.origin, client_id: 'another' }]) {
+        expect((await at.app.admin('PATCH', `${PATH}/acme`, change)).status).toBe(200);
+        const before = (await at.acme.requests()).token;
+        expect((await browser.get(back)).status).toBe(400);
+        expect((await at.acme.requests()).token).toBe(before);
+        expect((await other.requests()).token).toBe(0);
+        const [refused] = await audited(at.app, 'user.oidc_login_failed');
+        expect(refused?.reason).toBe('sign_in_of_another_provider');
+      }
+      await at.app.admin('PATCH', `${PATH}/acme`, { client_id: at.client.clientId });
+      expect((await browser.get(back)).location).toBe(`${at.app.issuer}/account`);
+    } finally {
+      await other.stop();
+    }
   });
 });
 

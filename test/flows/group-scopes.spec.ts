@@ -38,7 +38,8 @@ async function asked(flow: Flow, parameters: Record<string, string | undefined> 
   return browser.follow(await signIn(browser, login, flow.user), app.url);
 }
 
-const offered = ({ html }: Visit): string[] => [...html.matchAll(/value="(notes:\w+)"/g)].map(([, name = '']) => name);
+const offered = ({ html }: Visit): string[] =>
+  [...html.matchAll(/type="checkbox" name="[^"]*?(notes:\w+)"/g)].map(([, name = '']) => name);
 
 describe('an operator says what a group gives', () => {
   it('and it is shown, replaced in place, and taken away; each time the policy epoch moves on', async () => {

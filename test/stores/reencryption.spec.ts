@@ -120,7 +120,7 @@ beforeEach(async () => {
   booted = [];
   await boot(aes('FORMER'));
   await database.query(
-    'truncate reencryptions, outbox, connections, broker_providers, signing_keys, audit_events cascade',
+    'truncate reencryptions, outbox, connections, broker_providers, sign_in_providers, signing_keys, audit_events cascade',
   );
   ids = await plantSealedRows(database, new AesMaster(former), CONNECTIONS);
 });

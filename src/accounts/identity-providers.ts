@@ -87,7 +87,7 @@ export class IdentityProviders {
   #wayOf(row: SignInProvider): Way[] {
     const { issuer } = this.config.server;
     try {
-      const settings = readOidcProvider({ ...row.settings, slug: row.slug }, { isLocal: this.config.isLocal, issuer });
+      const settings = readOidcProvider({ ...row.settings, slug: row.slug }, this.config);
       const provider = toProvider(settings, row.slug, callbackOf(issuer, row.slug));
       return [{ provider, stored: { row, reference: settings.clientSecretRef } }];
     } catch (error) {

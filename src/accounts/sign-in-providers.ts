@@ -98,6 +98,8 @@ export class SignInProviders {
     if (secret !== undefined && reference !== undefined) throw twoSecrets();
     if ('slug' in members)
       throw new OidcMembersWrong('slug cannot change: it is in the redirect URI, and says where people signed in');
+    // Also where there is a row of that slug: it is not in use.
+    if (configuredSlugs(this.config).has(slug)) throw new SignInProviderConfigured();
     return this.store.transaction(async (tx) => {
       const known = await this.#lock(tx, slug);
       const merged = { ...known.settings, ...members, ...(secret !== undefined && { client_secret_ref: null }) };
@@ -148,8 +150,7 @@ export class SignInProviders {
   ): Pick<SignInProvider, 'slug' | 'settings' | 'enabled'> {
     if (typeof enabled !== 'boolean') throw new OidcMembersWrong('enabled must be true or false');
     const settings = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null && value !== ''));
-    const own = { isLocal: this.config.isLocal, issuer: this.config.server.issuer };
-    const read = readOidcProvider({ ...settings, slug }, own);
+    const read = readOidcProvider({ ...settings, slug }, this.config);
     const { clientSecretRef: reference, issuer = '' } = read;
     if (!this.#mayBeAsked(issuer)) throw new OidcMembersWrong('issuer must be the URL of a host that may be asked');
     if (reference !== undefined && !this.secrets.isSet(reference))

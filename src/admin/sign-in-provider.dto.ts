@@ -54,9 +54,9 @@ export function configuredViews({ oidc, server }: Config): SignInProviderView[] 
 }
 
 /** A row that no longer passes, since the configuration changed around it, is shown as it lies there: it has to be mended. */
-function inForce(slug: string, settings: OidcMembers, { isLocal, server }: Config): OidcMembers {
+function inForce(slug: string, settings: OidcMembers, config: Config): OidcMembers {
   try {
-    return describeOidcProvider(readOidcProvider({ ...settings, slug }, { isLocal, issuer: server.issuer }));
+    return describeOidcProvider(readOidcProvider({ ...settings, slug }, config));
   } catch (error) {
     if (error instanceof OidcMembersWrong) return { ...settings, problem: error.message };
     throw error;

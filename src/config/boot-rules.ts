@@ -65,10 +65,11 @@ const rules: readonly Rule[] = [
   ],
 ];
 
-function oidcRules({ oidc, isLocal, server }: Config): string[] {
+function oidcRules(config: Config): string[] {
+  const { oidc } = config;
   const problems: string[] = [];
   const required = (at: string, provider: OidcSettings | OidcProviderSettings): void => {
-    problems.push(...missingOf(provider, { isLocal, issuer: server.issuer }).map((problem) => `${at}.${problem}`));
+    problems.push(...missingOf(provider, config).map((problem) => `${at}.${problem}`));
   };
   if (oidc.enabled) required('oidc', oidc);
   oidc.providers.forEach((provider, index) => {

@@ -1,3 +1,4 @@
+import type { Config } from './config.js';
 import { missingOf } from './oidc-rules.js';
 import { OidcProviderSettings } from './oidc-settings.js';
 import { isSecretReference } from './secret-references.js';
@@ -24,30 +25,29 @@ const plain = /^[^\p{Cc}\p{Cs}]*$/u;
  * @param members without a secret; null takes a value away, as in YAML
  * @throws OidcMembersWrong
  */
-export function readOidcProvider(
-  members: OidcMembers,
-  own: { readonly isLocal: boolean; readonly issuer: string },
-): OidcProviderSettings {
+export function readOidcProvider(members: OidcMembers, config: Config): OidcProviderSettings {
   requireBounded(members);
   const reader = new SettingsReader({}, false);
   const provider = reader.read(OidcProviderSettings, members);
   reader.validate(provider);
   const { issuer, clientSecretRef } = provider;
-  const problems = [...reader.problems, ...missingOf(provider, own)];
-  if (issuer !== undefined && issuer.replace(/\/$/, '') === own.issuer) problems.push('issuer must not be this server');
+  const problems = [...reader.problems, ...missingOf(provider, config)];
+  if (issuer !== undefined && issuer.replace(/\/$/, '') === config.server.issuer)
+    problems.push('issuer must not be this server');
   if (clientSecretRef !== undefined && !isSecretReference(clientSecretRef))
     problems.push('client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…');
   if (problems.length > 0) throw new OidcMembersWrong(problems.join('; '));
   return provider;
 }
 
-/** As it may be shown: every setting that is no secret, durations as they are written. */
+/** As it may be shown: every setting that is no secret, as it would be written in YAML. */
 export function describeOidcProvider(provider: object): OidcMembers {
   const shown = settingsOf(OidcProviderSettings)
     .filter(({ secret, key }) => !secret && key !== 'slug')
     .map(({ key, property, kind }): [string, unknown] => {
       const value = (provider as OidcMembers)[property];
-      return [key, kind === 'duration' && typeof value === 'number' ? `${value}s` : value];
+      if (kind === 'duration' && typeof value === 'number') return [key, `${value}s`];
+      return [key, kind === 'json' && typeof value === 'string' ? JSON.parse(value) : value];
     });
   return Object.fromEntries(shown.filter(([, value]) => value !== undefined));
 }
@@ -55,13 +55,19 @@ export function describeOidcProvider(provider: object): OidcMembers {
 /** Before anything looks at it: what an operator sends is as long as they like. */
 function requireBounded(members: OidcMembers): void {
   for (const [name, value] of Object.entries(members)) {
-    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
     const shown = /^[\w.-]{1,64}$/.test(name) ? name : 'a member';
-    if (values.length > MAX_ENTRIES) throw new OidcMembersWrong(`${shown} must have at most ${MAX_ENTRIES} entries`);
-    const texts = values.filter((entry) => typeof entry === 'string');
+    const texts = textsOf(value);
+    if (texts.length > MAX_ENTRIES) throw new OidcMembersWrong(`${shown} must have at most ${MAX_ENTRIES} entries`);
     if (texts.some((text) => text.length > MAX_TEXT))
       throw new OidcMembersWrong(`${shown} must be at most ${MAX_TEXT} characters`);
     if (![name, ...texts].every((text) => plain.test(text)))
       throw new OidcMembersWrong(`${shown} must not contain control characters`);
   }
+}
+
+/** Every text in a value, names of members among them, however deep. */
+function textsOf(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(textsOf);
+  if (typeof value !== 'object' || value === null) return typeof value === 'string' ? [value] : [];
+  return Object.entries(value).flatMap(([name, member]) => [name, ...textsOf(member)]);
 }

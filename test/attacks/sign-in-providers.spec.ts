@@ -188,8 +188,10 @@ describe('a slug of the configuration', () => {
     await at.app.sql('update policy_epoch set epoch = epoch + 1');
     const { html } = await new HttpBrowser().get(`${at.app.issuer}/login`);
     const { body } = await at.app.admin('GET', PATH);
-    await at.app.sql(`delete from sign_in_providers where slug = 'fixed'`);
-    await at.app.sql('update policy_epoch set epoch = epoch + 1');
+    const changed = await at.app.admin('PATCH', `${PATH}/fixed`, { display_name: 'Eviler' });
+    expect(changed.body.code).toBe('sign_in_provider_configured');
+    // Such a row may be cleared away.
+    expect((await at.app.admin('DELETE', `${PATH}/fixed?force=true`)).status).toBe(204);
     expect(html).not.toContain('Evil');
     expect(html.match(/\/oidc\/fixed\/start/g)).toHaveLength(1);
     expect(body.sign_in_providers.map(({ slug, source }: any) => [slug, source])).toEqual([
@@ -232,6 +234,7 @@ describe('a provider cannot be', () => {
     ['of an id', { id: 'chosen' }, 'id is not a setting'],
     ['enabled by text', { enabled: 'yes' }, 'enabled must be true or false'],
     ['of a domain that is none', { hosted_domains: ['*'] }, 'hosted_domains has the entry'],
+    ['of a mapping where text belongs', { client_id: { a: { b: 'c\u0000' } } }, 'client_id must not contain control'],
     ['of 101 tenants', { tenants: Array(101).fill('a') }, 'tenants must have at most 100 entries'],
     ['of a name of 3,000 characters', { display_name: 'a'.repeat(3_000) }, 'display_name must be at most 2048'],
     ['of U+0000', { display_name: 'a\u0000b' }, 'display_name must not contain control characters'],

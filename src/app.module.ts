@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { sealedProviderColumn } from './accounts/sign-in-provider-secrets.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthorizeModule } from './authorize/authorize.module.js';
@@ -63,7 +64,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         EncryptionModule,
-        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns]),
+        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),
         ResourcesModule,
         AccountsModule,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sealedProviderColumn } from '../src/accounts/sign-in-provider-secrets.js';
 import { brokerSealedColumns } from '../src/broker/credential-vault.js';
 import type { Encryption } from '../src/encryption/encryption.js';
 import type { SealedColumn } from '../src/encryption/sealed-column.js';
@@ -9,14 +10,14 @@ import { uuid7 } from '../src/platform/uuid7.js';
 type Ask = Pick<Database, 'query'>;
 
 /** Everything that lies sealed, as the composition root lists it. */
-export const sealedColumns: readonly SealedColumn[] = [sealedKeyColumn, ...brokerSealedColumns];
+export const sealedColumns: readonly SealedColumn[] = [sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn];
 
 const providerId = '0190a000-0000-7000-8000-00000000aaaa';
 const credentialOf = (id: string): string => `credential of ${id}`;
 const accessTokenOf = (id: string): string => `access token of ${id}`;
 
 /**
- * A provider with a sealed secret, a retired signing key, and connections, of which every second one has a cached access token; all sealed
+ * A provider and a sign-in provider with a sealed secret, a retired signing key, and connections, of which every second one has a cached access token; all sealed
  * by `encryption`.
  *
  * @returns the ids of the connections
@@ -28,6 +29,10 @@ export async function plantSealedRows(database: Ask, encryption: Encryption, con
     `insert into broker_providers (id, slug, protocol, config_data, sealed_secret, created_at, updated_at)
      values ($1, 'github', 'oauth', '{}', $2, $3, $3)`,
     [providerId, await seal('client secret', `provider-secret:${providerId}`), now],
+  );
+  await database.query(
+    `insert into sign_in_providers (id, slug, settings, sealed_secret, created_at, updated_at) values ($1, 'acme', '{}', $2, $3, $3)`,
+    [providerId, await seal('client secret', `sign-in-provider-secret:${providerId}`), now],
   );
   await database.query(
     `insert into signing_keys (kid, alg, public_jwk, sealed_private_key, created_at, activates_at, retired_at, published_until)

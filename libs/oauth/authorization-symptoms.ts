@@ -63,6 +63,10 @@ export const authorizationSymptoms = {
       'A refresh may narrow the scope, never widen it.',
       'Ask for less, or start a new authorization request.',
     ],
+    scope_beyond_groups: [
+      "The person's groups at their identity provider do not give it at this resource, or no longer.",
+      'Ask for less; the operator sees what groups give: `authserver admin group-scope list`.',
+    ],
   }),
   'scope-empty': symptom('invalid_scope', 'no scope of this resource can be granted to this client', 'RFC 6749 §3.3', {
     scope_missing: ['The request names no scope and oauth.require_scope is on.', 'Send scope.'],
@@ -73,6 +77,10 @@ export const authorizationSymptoms = {
     scope_nothing_left: [
       'What the resource declares and what the client may request have nothing in common.',
       "Change the client's scope or the resource's.",
+    ],
+    groups_allow_nothing: [
+      "The person's groups at their identity provider give nothing of what could be granted at this resource.",
+      'The operator maps one of the groups: `authserver admin group-scope set`; or the company puts the person into one that is mapped, and the person signs in again.',
     ],
   }),
   'resource-unknown': symptom('invalid_target', 'resource is not registered{hint}', 'RFC 8707 §2', {

@@ -54,6 +54,10 @@ export const exchangeSymptoms = {
       'The client is in the chain of the subject token already.',
       'Use the token that the client was given the first time.',
     ],
+    groups_not_narrowed: [
+      "Upstream's token cannot be narrowed, and is good for more than the person's groups give at this resource.",
+      'The operator maps one of the groups to all of what upstream gives, or takes the mapping of this resource away.',
+    ],
   }),
   'consent-required': symptom(
     'consent_required',
@@ -93,6 +97,10 @@ export const exchangeSymptoms = {
       scope_not_held: [
         'An exchange may narrow the scope, never widen it; over a fronting link the subject token must hold a scope that maps to it.',
         'Ask for less, or get a subject token with more.',
+      ],
+      scope_beyond_groups: [
+        "The person's groups at their identity provider do not give it, or no longer: at the target, or at the resource that the subject token is for.",
+        'Ask for less; the operator sees what groups give: `authserver admin group-scope list`.',
       ],
     },
   ),

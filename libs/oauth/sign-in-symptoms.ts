@@ -76,6 +76,14 @@ export const signInSymptoms = {
         'The identity provider refuses this server, or its discovery document is of another issuer. The log says which.',
         'Operators: compare issuer, client_id, secret and redirect URI with what is registered there.',
       ],
+      idp_secret_missing: [
+        'The variable that the provider names in client_secret_ref is not set for this server. The log says which.',
+        'Operators: set it and restart, or give the secret itself: `authserver admin sign-in-provider update --slug ... --client-secret -`.',
+      ],
+      idp_secret_unreadable: [
+        'The client secret of the provider does not open: encryption at rest is off, or has another key than when it was sealed.',
+        'Operators: bring the former key back, or give the secret again: `authserver admin sign-in-provider update --slug ... --client-secret -`.',
+      ],
     },
   ),
 } as const;

@@ -99,5 +99,13 @@ export const tokenSymptoms = {
     refresh_of_another_client: ['The token was issued to another client.', 'Refresh with the client that owns it.'],
     user_disabled: ["The person's account is disabled.", 'Ask the operator.'],
     consent_withdrawn: ['The person withdrew the consent, or what is left of it is empty.', 'Ask the person again.'],
+    groups_allow_nothing: [
+      "The person's groups at their identity provider give nothing at this resource any more. The token is not spent.",
+      'The operator maps one of the groups, or the company puts the person into one that is mapped; then the same token works again.',
+    ],
+    groups_allow_less: [
+      "The answer that is asked for again holds more than the person's groups give by now.",
+      'Sign in again.',
+    ],
   }),
 } as const;

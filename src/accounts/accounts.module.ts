@@ -6,6 +6,9 @@ import { Csrf } from './csrf.js';
 import { FederatedAccounts } from './federated-accounts.js';
 import { Federation } from './federation.js';
 import { FlowCookie } from './flow-cookie.js';
+import { GroupScopeRegistry } from './group-scope-registry.js';
+import { GroupScopes } from './group-scopes.js';
+import { GroupScopeStore } from './group-scope.store.js';
 import { Identities } from './identities.js';
 import { IdentityEntity } from './identity.entity.js';
 import { IdentityStore } from './identity.store.js';
@@ -19,6 +22,10 @@ import { PasswordChange } from './password-change.js';
 import { PasswordHashing } from './password-hashing.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionStore } from './session.store.js';
+import { SignInProviderEntity } from './sign-in-provider.entity.js';
+import { SignInProviderSecrets } from './sign-in-provider-secrets.js';
+import { SignInProviderStore } from './sign-in-provider.store.js';
+import { SignInProviders } from './sign-in-providers.js';
 import { SignInStates } from './sign-in-state.js';
 import { SignIn } from './sign-in.js';
 import { SignInLimits } from './sign-in-limits.js';
@@ -28,7 +35,7 @@ import { Users } from './users.js';
 
 /**
  * Accounts — people, and how a browser becomes theirs.
- * Owns: the tables users, identities and sessions; GET, POST /login, POST /logout and /oidc/…; CSRF tokens and the
+ * Owns: the tables users, identities, sessions, sign_in_providers and group_scopes; GET, POST /login, POST /logout and /oidc/…; CSRF tokens and the
  * flow cookie of every form.
  * Not here: what a person allowed (consents/), the page where they see it (portal/).
  * Holds always: a session is made only by a successful sign-in, under a new id, and ends with its user or password; every
@@ -37,7 +44,7 @@ import { Users } from './users.js';
  * RFC 9700 §4.7, §4.12, §4.16 · OpenID Connect Core §3.1.
  */
 @Module({
-  imports: [TypeOrmModule.forFeature([UserEntity, IdentityEntity, SessionEntity])],
+  imports: [TypeOrmModule.forFeature([UserEntity, IdentityEntity, SessionEntity, SignInProviderEntity])],
   controllers: [LoginController, LogoutController, OidcController],
   providers: [
     UserStore,
@@ -54,12 +61,31 @@ import { Users } from './users.js';
     FlowCookie,
     Csrf,
     IdentityLinks,
+    GroupScopeStore,
+    GroupScopes,
+    GroupScopeRegistry,
+    SignInProviderStore,
+    SignInProviderSecrets,
+    SignInProviders,
     IdentityProviders,
     OidcClient,
     SignInStates,
     FederatedAccounts,
     Federation,
   ],
-  exports: [Users, Identities, IdentityLinks, BrowserSessions, SignIn, PasswordChange, FlowCookie, Csrf],
+  exports: [
+    Users,
+    Identities,
+    IdentityLinks,
+    IdentityProviders,
+    SignInProviders,
+    GroupScopes,
+    GroupScopeRegistry,
+    BrowserSessions,
+    SignIn,
+    PasswordChange,
+    FlowCookie,
+    Csrf,
+  ],
 })
 export class AccountsModule {}

@@ -33,7 +33,7 @@ export class Federation {
   /** @returns where the browser goes */
   async begin(req: Request, res: Response, provider: IdentityProvider, from: Beginning): Promise<string> {
     const configuration = await this.#configurationOf(provider);
-    const { state, pending } = this.states.begin(req, res, provider.slug, from.request);
+    const { state, pending } = this.states.begin(req, res, provider, from.request);
     const asked: Record<string, string | undefined> = {
       redirect_uri: provider.redirectUri,
       scope: scopeOf(provider, configuration),
@@ -64,7 +64,7 @@ export class Federation {
     query: URLSearchParams,
   ): Promise<string | undefined> {
     const state = query.get('state') ?? '';
-    const pending = await this.states.spend(req, state, provider.slug);
+    const pending = await this.states.spend(req, state, provider);
     const configuration = await this.#configurationOf(provider);
     const claims = await this.#claims(configuration, provider, query, state, pending);
     const user = await this.accounts.of(provider, claims);

@@ -1,48 +1,114 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import type { OidcProviderSettings, OidcSettings } from '../config/oidc-settings.js';
+import { OidcMembersWrong, readOidcProvider } from '../config/stored-oidc-provider.js';
 import { DEFAULT_PROVIDER, type IdentityProvider } from './identity-provider.js';
+import type { SignInProvider } from './sign-in-provider.js';
+import { SignInProviderSecrets } from './sign-in-provider-secrets.js';
+import { SignInProviderStore } from './sign-in-provider.store.js';
 import { normalEmail } from './user.js';
 
 const DEFAULT_SCOPES = ['openid', 'email', 'profile'];
 
-/** The identity providers there are. */
+/** One that may be signed in at, and what its secret is had from where it lies in the database. */
+interface Way {
+  readonly provider: IdentityProvider;
+  readonly stored?: { readonly row: SignInProvider; readonly reference?: string };
+}
+
+/** The ways to sign in, as a page shows them. */
+export interface SignInWays {
+  /** Those with a button. */
+  readonly shown: readonly IdentityProvider[];
+  /** Whether some are reached by an e-mail address only. */
+  readonly byAddress: boolean;
+}
+
+/**
+ * The identity providers there are: those of the configuration, and those of the database as of the present policy epoch, so that a change
+ * is in force in every replica from the next request on.
+ */
 @Injectable()
 export class IdentityProviders {
   /** Whether people may also sign in with a password of this server. */
   readonly localLogin: boolean;
-  readonly #all: readonly IdentityProvider[];
+  readonly #log = new Logger(IdentityProviders.name);
+  readonly #configured: readonly Way[];
+  #known: { readonly epoch: number; readonly ways: readonly Way[] } | undefined;
 
-  constructor({ oidc, server }: Config) {
+  constructor(
+    private readonly config: Config,
+    private readonly store: SignInProviderStore,
+    private readonly secrets: SignInProviderSecrets,
+  ) {
+    const { oidc, server } = config;
     this.localLogin = oidc.showLocalLogin;
     const own = `${server.issuer}/oidc/callback`;
-    this.#all = [
+    this.#configured = [
       ...(oidc.enabled ? [toProvider(oidc, DEFAULT_PROVIDER, oidc.redirectUri ?? own)] : []),
-      ...oidc.providers.map((one) => toProvider(one, one.slug, `${server.issuer}/oidc/${one.slug}/callback`)),
-    ];
+      ...oidc.providers.map((one) => toProvider(one, one.slug, callbackOf(server.issuer, one.slug))),
+    ].map((provider) => ({ provider }));
   }
 
-  find(slug: string): IdentityProvider | undefined {
-    return this.#all.find((provider) => provider.slug === slug);
+  /**
+   * One at which people sign in now.
+   *
+   * @throws OAuthError `sign-in-misconfigured` when its secret is not to be had
+   */
+  async find(slug: string): Promise<IdentityProvider | undefined> {
+    return this.#withSecret((await this.#ways()).find(({ provider }) => provider.slug === slug));
   }
 
-  /** Those with a button. */
-  shown(): readonly IdentityProvider[] {
-    return this.#all.filter(({ emailDomains }) => emailDomains.length === 0);
+  async ways(): Promise<SignInWays> {
+    const all = (await this.#ways()).map(({ provider }) => provider);
+    const shown = all.filter(({ emailDomains }) => emailDomains.length === 0);
+    return { shown, byAddress: shown.length < all.length };
   }
 
-  /** Whether some are reached by an e-mail address only. */
-  get byAddress(): boolean {
-    return this.#all.some(({ emailDomains }) => emailDomains.length > 0);
-  }
-
-  /** The one for people with such an address. It is where they are asked who they are, and proves nothing. */
-  forEmail(email: string): IdentityProvider | undefined {
+  /** The one for people with such an address. It is where they are asked who they are, and proves nothing. Throws as `find`. */
+  async forEmail(email: string): Promise<IdentityProvider | undefined> {
     const address = normalEmail(email);
     const domain = address.slice(address.lastIndexOf('@') + 1);
-    return address.includes('@') ? this.#all.find(({ emailDomains }) => emailDomains.includes(domain)) : undefined;
+    if (!address.includes('@')) return undefined;
+    return this.#withSecret((await this.#ways()).find(({ provider }) => provider.emailDomains.includes(domain)));
+  }
+
+  /** @throws DatabaseAway */
+  async #ways(): Promise<readonly Way[]> {
+    const epoch = await this.store.epoch();
+    if (this.#known?.epoch === epoch) return this.#known.ways;
+    const taken = new Set(this.#configured.map(({ provider }) => provider.slug));
+    const stored = (await this.store.all()).filter(({ enabled, slug }) => enabled && !taken.has(slug));
+    this.#known = { epoch, ways: [...this.#configured, ...stored.flatMap((row) => this.#wayOf(row))] };
+    return this.#known.ways;
+  }
+
+  /** A row that was good when it was stored and no longer is, by a change of the configuration, takes no other with it. */
+  #wayOf(row: SignInProvider): Way[] {
+    const { issuer } = this.config.server;
+    try {
+      const settings = readOidcProvider({ ...row.settings, slug: row.slug }, this.config);
+      const provider = toProvider(settings, row.slug, callbackOf(issuer, row.slug));
+      return [{ provider, stored: { row, reference: settings.clientSecretRef } }];
+    } catch (error) {
+      if (!(error instanceof OidcMembersWrong)) throw error;
+      this.#log.warn(`sign-in provider ${row.slug} cannot be used: ${error.message}`);
+      return [];
+    }
+  }
+
+  async #withSecret(way: Way | undefined): Promise<IdentityProvider | undefined> {
+    if (!way?.stored) return way?.provider;
+    const { row, reference } = way.stored;
+    return hiding({ ...way.provider }, await this.secrets.of(row, reference));
   }
 }
+
+/** The slugs of the configuration, and the reserved one. */
+export const configuredSlugs = ({ oidc }: Config): ReadonlySet<string> =>
+  new Set([DEFAULT_PROVIDER, ...oidc.providers.map(({ slug }) => slug)]);
+
+const callbackOf = (issuer: string, slug: string): string => `${issuer}/oidc/${slug}/callback`;
 
 function toProvider(
   settings: OidcSettings | OidcProviderSettings,
@@ -66,5 +132,9 @@ function toProvider(
     trustEmail,
     logoutUpstream,
   };
-  return Object.defineProperty(provider, 'clientSecret', { value: clientSecret, enumerable: false });
+  return hiding(provider, clientSecret);
 }
+
+/** Not enumerable, as every secret. */
+const hiding = (provider: IdentityProvider, clientSecret: string | undefined): IdentityProvider =>
+  Object.defineProperty(provider, 'clientSecret', { value: clientSecret, enumerable: false });

@@ -39,7 +39,7 @@ export class LoginController {
     // `state` is how a request comes back from the sign-out page of an identity provider.
     const request = query.get('request') ?? query.get('state');
     if (request === undefined && (await this.sessions.current(req))) return this.pages.seeOther(res, '/account');
-    this.#send(res, this.flow.ensure(req, res), { request });
+    await this.#send(res, this.flow.ensure(req, res), { request });
   }
 
   @Post()
@@ -57,15 +57,15 @@ export class LoginController {
     if (outcome.kind === 'refused') return this.#send(res, flow, { request, email, problem: 'refused' }, 422);
     const { retryAfterSeconds } = outcome;
     res.set('Retry-After', String(retryAfterSeconds));
-    this.#send(res, flow, { request, email, problem: 'locked', retryAfterSeconds }, 429);
+    await this.#send(res, flow, { request, email, problem: 'locked', retryAfterSeconds }, 429);
   }
 
-  #send(res: Response, flow: string, props: Shown, status?: number): void {
+  async #send(res: Response, flow: string, props: Shown, status?: number): Promise<void> {
     const csrf = this.csrf.token(flow, contextOf(props.request));
-    const { localLogin, byAddress } = this.providers;
+    const { shown, byAddress } = await this.providers.ways();
     const ways = {
-      localLogin,
-      providers: this.providers.shown().map(({ slug, displayName }) => ({
+      localLogin: this.providers.localLogin,
+      providers: shown.map(({ slug, displayName }) => ({
         name: displayName,
         href: this.pages.href(slug === DEFAULT_PROVIDER ? '/oidc/start' : `/oidc/${slug}/start`),
       })),

@@ -37,7 +37,8 @@ export class LogoutController {
 
   async #upstream(session: BrowserSession | undefined, request?: string): Promise<string | undefined> {
     const { identityProvider: slug } = session ?? {};
-    const provider = slug === undefined ? undefined : this.providers.find(slug);
+    // A provider that cannot be asked keeps nobody from signing out here.
+    const provider = slug === undefined ? undefined : await this.providers.find(slug).catch(() => undefined);
     return provider && this.federation.endSessionUrl(provider, `${this.config.server.issuer}/login`, request);
   }
 }

@@ -27,8 +27,8 @@ export class OidcController {
   ) {}
 
   @Get('start')
-  startDefault(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
-    return this.#start(req, res, this.#find(DEFAULT_PROVIDER), { request: query.get('request') });
+  async startDefault(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
+    await this.#start(req, res, await this.#find(DEFAULT_PROVIDER), { request: query.get('request') });
   }
 
   @Get('callback')
@@ -40,19 +40,19 @@ export class OidcController {
   @Post('by-email')
   async byEmail(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
     const [email, request] = [form.get('email') ?? '', form.get('request')];
-    const provider = this.providers.forEmail(email);
+    const provider = await this.providers.forEmail(email);
     if (!provider) throw new OAuthError('sign-in-provider-unknown', 'email_domain_unknown');
     await this.#start(req, res, provider, { request, email });
   }
 
   @Get(':slug/start')
-  start(
+  async start(
     @Req() req: Request,
     @Res() res: Response,
     @Param('slug') slug: string,
     @QueryForm() query: Form,
   ): Promise<void> {
-    return this.#start(req, res, this.#find(slug), { request: query.get('request') });
+    await this.#start(req, res, await this.#find(slug), { request: query.get('request') });
   }
 
   @Get(':slug/callback')
@@ -71,12 +71,12 @@ export class OidcController {
 
   async #arrive(req: Request, res: Response, slug: string, query: Form): Promise<void> {
     const parameters = new URLSearchParams([...query]);
-    const request = await this.federation.finish(req, res, this.#find(slug), parameters);
+    const request = await this.federation.finish(req, res, await this.#find(slug), parameters);
     this.pages.seeOther(res, goalOf(request), { request });
   }
 
-  #find(slug: string): IdentityProvider {
-    const provider = this.providers.find(slug);
+  async #find(slug: string): Promise<IdentityProvider> {
+    const provider = await this.providers.find(slug);
     if (provider) return provider;
     throw new OAuthError('sign-in-provider-unknown', 'identity_provider_unknown');
   }

@@ -7,13 +7,19 @@ import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { ReplayStore } from '../platform/ephemeral/replay-store.js';
 import { FlowCookie } from './flow-cookie.js';
+import type { IdentityProvider } from './identity-provider.js';
 
 const LIFETIME_MS = 10 * 60 * 1000;
 const CONTEXT = 'oidc-sign-in';
 
+/** An operator may make another of the provider with the same slug meanwhile. */
+type Place = Pick<IdentityProvider, 'slug' | 'issuer' | 'clientId'>;
+
 /** What is remembered of a sign-in while the person is at the identity provider. */
 export interface PendingSignIn {
   readonly provider: string;
+  readonly issuer: string;
+  readonly clientId: string;
   readonly nonce: string;
   readonly codeVerifier: string;
   /** The sealed request to go on with, unread. */
@@ -45,11 +51,11 @@ export class SignInStates {
   begin(
     req: Request,
     res: Response,
-    provider: string,
+    { slug: provider, issuer, clientId }: Place,
     request: string | undefined,
   ): { readonly state: string; readonly pending: PendingSignIn } {
     const [nonce = '', codeVerifier = ''] = [random(), random()];
-    const pending: PendingSignIn = { provider, nonce, codeVerifier, request };
+    const pending: PendingSignIn = { provider, issuer, clientId, nonce, codeVerifier, request };
     const content: SealedContent = { ...pending, sealedAt: this.clock.now().toISOString() };
     const state = seal(this.#key, JSON.stringify(content), `${CONTEXT}:${this.flow.ensure(req, res)}`);
     return { state, pending };
@@ -57,12 +63,12 @@ export class SignInStates {
 
   /**
    * @param provider whose callback was opened
-   * @throws OAuthError for a page: of another browser or provider, too late, a second time
+   * @throws OAuthError for a page: of another browser or provider, also one that has taken the place of this one, too late, a second time
    */
-  async spend(req: Request, state: string, provider: string): Promise<PendingSignIn> {
+  async spend(req: Request, state: string, { slug: provider, issuer, clientId }: Place): Promise<PendingSignIn> {
     const content = this.#unseal(state, this.flow.require(req));
     const facts = { provider, begunAt: content.provider };
-    if (content.provider !== provider)
+    if (content.provider !== provider || content.issuer !== issuer || content.clientId !== clientId)
       throw new OAuthError('sign-in-flow-over', 'sign_in_of_another_provider', { facts });
     const expiresAt = new Date(new Date(content.sealedAt).getTime() + LIFETIME_MS);
     if (this.clock.now() > expiresAt) throw new OAuthError('sign-in-flow-over', 'sign_in_expired', { facts });

@@ -14,6 +14,7 @@ import { ClientsController } from './clients.controller.js';
 import { ConsentGrantsController } from './consent-grants.controller.js';
 import { EncryptionController } from './encryption.controller.js';
 import { FrontingController } from './fronting.controller.js';
+import { GroupScopesController } from './group-scopes.controller.js';
 import { IdpsController } from './idps.controller.js';
 import { IssuancesController } from './issuances.controller.js';
 import { JobsController } from './jobs.controller.js';
@@ -23,6 +24,7 @@ import { ProvidersController } from './providers.controller.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
+import { SignInProvidersController } from './sign-in-providers.controller.js';
 import { StatsStore } from './stats.store.js';
 import { SystemController } from './system.controller.js';
 import { SystemReport } from './system-report.js';
@@ -59,6 +61,7 @@ import { XaaController } from './xaa.controller.js';
     ConsentGrantsController,
     EncryptionController,
     FrontingController,
+    GroupScopesController,
     IdpsController,
     IssuancesController,
     JobsController,
@@ -67,6 +70,7 @@ import { XaaController } from './xaa.controller.js';
     ResourcePoliciesController,
     ResourcesController,
     SettingsController,
+    SignInProvidersController,
     SystemController,
     TokensController,
     UserTokensController,

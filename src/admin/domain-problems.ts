@@ -2,7 +2,14 @@ import { Injectable, type CallHandler, type ExecutionContext, type NestIntercept
 import { catchError, type Observable } from 'rxjs';
 import { OAuthError } from '#libs/oauth';
 import { PasswordUnfit } from '../accounts/password-hashing.js';
+import { GroupScopeInvalid, GroupScopeNotFound } from '../accounts/group-scope-registry.js';
 import { IdentityTaken } from '../accounts/identities.js';
+import {
+  SignInProviderConfigured,
+  SignInProviderInUse,
+  SignInProviderNotFound,
+  SignInProviderTaken,
+} from '../accounts/sign-in-providers.js';
 import { EmailTaken } from '../accounts/users.js';
 import { ProviderConfigWrong } from '../broker/provider-config.js';
 import {
@@ -12,6 +19,7 @@ import {
   ProviderNotFound,
   ProviderTaken,
 } from '../broker/provider-registry.js';
+import { OidcMembersWrong } from '../config/stored-oidc-provider.js';
 import { EncryptionOff } from '../encryption/encryption.js';
 import {
   ClientDescribedByDocument,
@@ -55,6 +63,13 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [PolicyInvalid, (message) => invalidRequest(message)],
   [MappingNotFound, () => notFound('subject_mapping')],
   [MappingInvalid, (message) => invalidRequest(message)],
+  [SignInProviderNotFound, () => notFound('sign_in_provider')],
+  [SignInProviderConfigured, (message) => conflict('sign_in_provider_configured', message)],
+  [SignInProviderTaken, (message) => conflict('sign_in_provider_exists', message)],
+  [SignInProviderInUse, (message) => conflict('sign_in_provider_in_use', message)],
+  [GroupScopeNotFound, () => notFound('group_scope')],
+  [GroupScopeInvalid, (message) => invalidRequest(message)],
+  [OidcMembersWrong, (message) => invalidRequest(message)],
   [IdentityTaken, (message) => conflict('identity_exists', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],

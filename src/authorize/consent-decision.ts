@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import type { BrowserSession } from '../accounts/browser-sessions.js';
+import { GroupScopes } from '../accounts/group-scopes.js';
 import type { User } from '../accounts/user.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Consents } from '../consents/consents.js';
@@ -17,8 +18,25 @@ export class ConsentDecision {
     private readonly store: DecisionStore,
     private readonly consents: Consents,
     private readonly codes: AuthorizationCodes,
+    private readonly groups: GroupScopes,
     private readonly audit: AuditLog,
   ) {}
+
+  /**
+   * What the person's groups leave of the request: they are asked for no more, and a code is good for no more.
+   *
+   * @throws OAuthError `scope-empty`, for the client
+   */
+  async within(request: AuthorizationRequest, user: User): Promise<AuthorizationRequest> {
+    const { client, resource, policyEpoch } = request;
+    const ceiling = await this.groups.ceiling(user.id, resource.id, policyEpoch);
+    if (!ceiling) return request;
+    const scopes = request.scopes.filter(({ name }) => ceiling.has(name));
+    if (scopes.length > 0) return { ...request, scopes };
+    throw new OAuthError('scope-empty', 'groups_allow_nothing', {
+      facts: { clientId: client.id, user: user.id, resource: resource.uri },
+    });
+  }
 
   /** The consent that answers the request without a page, if there is one (W17); and what was allowed before. */
   async earlier(request: AuthorizationRequest, user: User): Promise<{ suffices: boolean; consent?: Consent }> {

@@ -39,7 +39,8 @@ export class ConsentController {
     const opened = this.flow.open(req, sealed);
     const session = await this.#sessionFor(req, opened);
     if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
-    await this.flow.answer(res, opened, async (request) => {
+    await this.flow.answer(res, opened, async (asked) => {
+      const request = await this.decision.within(asked, session.user);
       const { suffices, consent } = await this.decision.earlier(request, session.user);
       if (consent && suffices) return this.decision.codeUnder(consent, request, session);
       this.pages.send(res, consentPage(this.#pageOf(request, session, consent, sealed)));
@@ -57,11 +58,11 @@ export class ConsentController {
     const session = await this.#sessionFor(req, opened);
     if (!session) return this.pages.seeOther(res, '/login', { request: sealed });
     this.csrf.require(req, form.get('csrf'), session.id, `consent:${sealed}`);
-    await this.flow.answer(res, opened, (request) =>
-      form.get('decision') === 'allow'
-        ? this.decision.allow(request, session, tickedScopes(form))
-        : this.decision.deny(request, session.user),
-    );
+    await this.flow.answer(res, opened, async (asked) => {
+      if (form.get('decision') !== 'allow') return this.decision.deny(asked, session.user);
+      const request = await this.decision.within(asked, session.user);
+      return this.decision.allow(request, session, tickedScopes(form));
+    });
   }
 
   /** The session that may answer: `prompt=login` wants a sign-in that is younger than the request. */

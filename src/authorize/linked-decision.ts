@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import type { BrowserSession } from '../accounts/browser-sessions.js';
+import { GroupScopes } from '../accounts/group-scopes.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clients, type Client } from '../clients/clients.js';
 import { Consents } from '../consents/consents.js';
@@ -25,11 +26,12 @@ export class LinkedDecision {
     private readonly clients: Clients,
     private readonly resources: Resources,
     private readonly consents: Consents,
+    private readonly groups: GroupScopes,
     private readonly store: DecisionStore,
     private readonly audit: AuditLog,
   ) {}
 
-  /** @throws OAuthError for a page: the application or the resource is gone */
+  /** @throws OAuthError for a page: the application or the resource is gone, or the person's groups give nothing of it by now */
   async read({ userId, clientId, resourceId, scopes }: ConsentQuestion): Promise<LinkedRequest> {
     const client = await this.clients.find(clientId);
     const facts = { clientId };
@@ -38,7 +40,12 @@ export class LinkedDecision {
     if (client.status === 'revoked') throw new OAuthError('application-unknown', 'client_revoked', { facts });
     const { epoch, resource } = await this.#target(resourceId);
     const consent = await this.consents.current(userId, clientId, resourceId);
-    const declared = resource.scopes.filter(({ name }) => scopes.includes(name));
+    const ceiling = await this.groups.ceiling(userId, resourceId, epoch);
+    const declared = resource.scopes.filter(({ name }) => scopes.includes(name) && (ceiling?.has(name) ?? true));
+    if (ceiling && declared.length === 0)
+      throw new OAuthError('scope-empty', 'groups_allow_nothing', {
+        facts: { ...facts, user: userId, resource: resource.uri },
+      });
     return {
       client,
       resource,

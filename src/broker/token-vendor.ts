@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { formatScope, tokenType } from '#libs/oauth';
+import { formatScope, OAuthError, tokenType } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
 import { uuid7 } from '../platform/uuid7.js';
@@ -31,13 +31,15 @@ export class TokenVendor {
 
   /**
    * @returns the answer, or undefined when what was decided no longer holds and must be decided again
-   * @throws OAuthError `try-again` when upstream or the vault does not give what it should; the connection stays
+   * @throws OAuthError `exchange-denied` where upstream's token is good for more than groups give; `try-again` when upstream or the vault does not give what it should; the connection stays
    */
   async vend(vend: Vend): Promise<TokenAnswer | undefined> {
     const needed = upstreamNames(vend.resource, vend.scopes);
     const access = await this.#obtain(vend, needed);
     if (!access || !needed.every((word) => access.scopes.includes(word))) return undefined;
-    return this.#record({ ...vend, scopes: namesOf(vend, access) }, access);
+    const names = namesOf(vend, access);
+    requireWithinGroups(vend, names);
+    return this.#record({ ...vend, scopes: names }, access);
   }
 
   async #obtain({ provider, person, connected }: Vend, needed: readonly string[]): Promise<UpstreamAccess | undefined> {
@@ -107,3 +109,10 @@ export class TokenVendor {
 const namesOf = ({ resource, scopes }: Vend, access: UpstreamAccess): string[] => [
   ...new Set([...scopes, ...namesCovered(resource, access.scopes)]),
 ];
+
+/** Upstream's token may be good for more than was asked for; groups bound what a person has, whoever would have narrowed it. */
+function requireWithinGroups({ atMost, client, resource, provider }: Vend, names: readonly string[]): void {
+  if (!atMost || names.every((name) => atMost.has(name))) return;
+  const facts = { clientId: client.id, resource: resource.slug, provider: provider.slug, scopes: names };
+  throw new OAuthError('exchange-denied', 'groups_not_narrowed', { facts });
+}

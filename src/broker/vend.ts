@@ -8,6 +8,8 @@ export interface VendRequest extends Decision {
   readonly person: NonNullable<Decision['person']>;
   readonly resource: BrokerResource;
   readonly derivation: NonNullable<Decision['derivation']>;
+  /** What the person's groups give at the resource, where they say. */
+  readonly atMost?: ReadonlySet<string>;
 }
 
 /** What a grant found may be vended: like an `Authorization`, but for a token that is upstream's. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { paged, type PageFlags } from './flags.js';
-import type { Terminal } from './terminal.js';
+import { readSecret } from './secret-input.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -59,7 +59,14 @@ function addWriting(user: Command, run: Run): void {
     .option('--role <role>', 'user or admin', 'user')
     .action(
       run<CreateFlags>(async ({ email, name, role, password }, { api, output, terminal }) =>
-        output.one(await api.post('/admin/users', { email, name, role, password: await read(password, terminal) })),
+        output.one(
+          await api.post('/admin/users', {
+            email,
+            name,
+            role,
+            password: await readSecret(terminal, 'password', password),
+          }),
+        ),
       ),
     );
 
@@ -83,7 +90,7 @@ function addWriting(user: Command, run: Run): void {
     .requiredOption('--password <->', 'must be -: the password is read from standard input')
     .action(
       run<IdFlags & PasswordFlags>(async (flags, { api, output, terminal }) => {
-        await api.put(`${at(flags)}/password`, { password: await read(flags.password, terminal) });
+        await api.put(`${at(flags)}/password`, { password: await readSecret(terminal, 'password', flags.password) });
         output.done(`the password of ${flags.id} is changed`, { id: flags.id });
       }),
     );
@@ -148,18 +155,6 @@ function addIdentities(user: Command, run: Run): void {
         output.one(await api.post(`${at({ id })}/identities`, { issuer, subject })),
       ),
     );
-}
-
-/**
- * A password on a command line is in the shell's history and in everybody's process list, so only `-` is taken. Of what comes in
- * on standard input the line break that `echo` adds is not part of the password, everything else is.
- */
-async function read(flag: string, terminal: Terminal): Promise<string> {
-  if (flag !== '-')
-    throw new UsageError('a password is not given as an argument: use --password - and send it on standard input');
-  const password = (await terminal.readSecret('Password')).replace(/\r?\n$/, '');
-  if (password === '') throw new UsageError('standard input held no password');
-  return password;
 }
 
 const at = ({ id }: IdFlags): string => `/admin/users/${encodeURIComponent(id)}`;

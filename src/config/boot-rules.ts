@@ -1,4 +1,6 @@
 import type { Config } from './config.js';
+import { missingOf } from './oidc-rules.js';
+import type { OidcProviderSettings, OidcSettings } from './oidc-settings.js';
 
 /** Rules that no single setting can check: they look at several, or at where the issuer is. */
 export function bootProblems(config: Config): string[] {
@@ -63,13 +65,11 @@ const rules: readonly Rule[] = [
   ],
 ];
 
-function oidcRules({ oidc, isLocal, server }: Config): string[] {
+function oidcRules(config: Config): string[] {
+  const { oidc } = config;
   const problems: string[] = [];
-  const required = (at: string, { issuer, clientId }: { issuer?: string; clientId?: string }): void => {
-    if (issuer === undefined) problems.push(`${at}.issuer is required`);
-    else if (issuer.startsWith('http:') && !isLocal && URL.canParse(server.issuer))
-      problems.push(`${at}.issuer must be https unless the issuer is on localhost`);
-    if (clientId === undefined) problems.push(`${at}.client_id is required`);
+  const required = (at: string, provider: OidcSettings | OidcProviderSettings): void => {
+    problems.push(...missingOf(provider, config).map((problem) => `${at}.${problem}`));
   };
   if (oidc.enabled) required('oidc', oidc);
   oidc.providers.forEach((provider, index) => {

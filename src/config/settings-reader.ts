@@ -24,7 +24,11 @@ export class SettingsReader {
   /** How each value was written, and where, for lines about it. Secrets are left out. */
   private readonly written = new Map<string, string>();
 
-  constructor(private readonly env: Environment) {}
+  /** @param quotes whether lines say what was written; not where it may be somebody's secret in the wrong place */
+  constructor(
+    private readonly env: Environment,
+    private readonly quotes = true,
+  ) {}
 
   read<T extends object>(settingsClass: new () => T, node: unknown, path = ''): T {
     const section = new settingsClass();
@@ -63,7 +67,7 @@ export class SettingsReader {
       this.problems.push(`${at} is still a placeholder: nothing replaced the \${...} in it. Put the value there${way}`);
       return fallback;
     }
-    if (!setting.secret) this.remember(at, raw, fromEnv === undefined ? undefined : variable);
+    if (this.quotes && !setting.secret) this.remember(at, raw, fromEnv === undefined ? undefined : variable);
     const value = fromEnv === undefined ? parse(setting.kind, raw) : parseText(setting.kind, fromEnv.trim());
     if (value !== undefined) return value;
     this.problems.push(`${at} ${expectation[setting.kind]}${this.but(at)}`);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { challengeOf, isCodeVerifier, OAuthError, required, sameBytes, type Form } from '#libs/oauth';
+import { GroupScopes, leftBy } from '../accounts/group-scopes.js';
 import type { Client } from '../clients/client.js';
 import { requireKey, type Proof } from '../dpop/dpop-verifier.js';
 import type { ResourceSnapshot } from '../resources/resource.js';
@@ -14,7 +15,10 @@ import { stillGrantable } from './scope-bounds.js';
 export class AuthorizationCodeGrant extends Grant {
   readonly type = 'authorization_code';
 
-  constructor(private readonly codes: AuthorizationCodes) {
+  constructor(
+    private readonly codes: AuthorizationCodes,
+    private readonly groups: GroupScopes,
+  ) {
     super();
   }
 
@@ -33,9 +37,12 @@ export class AuthorizationCodeGrant extends Grant {
     if (isWithdrawn || code.consentScopes === null) throw new OAuthError('grant-ended', 'consent_withdrawn', { facts });
     if (code.familyRevoked !== null) throw new OAuthError('grant-ended', 'signed_out', { facts });
     if (!code.userActive || code.userVersion === null) throw new OAuthError('grant-ended', 'user_disabled', { facts });
-    const scopes = stillGrantable(consented, resource, client);
-    if (scopes.length === 0 && consented.length > 0)
+    const grantable = stillGrantable(consented, resource, client);
+    if (grantable.length === 0 && consented.length > 0)
       throw new OAuthError('scope-empty', 'scope_nothing_left', { facts });
+    const ceiling = await this.groups.ceiling(code.userId, resource.id, resources.epoch);
+    const scopes = leftBy(ceiling, grantable);
+    if (ceiling && scopes.length === 0) throw new OAuthError('scope-empty', 'groups_allow_nothing', { facts });
     return {
       grantType: this.type,
       client,

@@ -5,18 +5,20 @@ export interface ScopeBounds {
   readonly held: readonly string[];
   /** What the target declares; absent where no resource is named. */
   readonly declared?: readonly string[];
+  /** What of it the person's groups leave; absent where they do not say. */
+  readonly grouped?: readonly string[];
   /** What the acting client may have at most; empty: no limit of its own (W39). */
   readonly ceiling: readonly string[];
 }
 
 /**
- * Requested ∩ held ∩ declared ∩ ceiling (W31): whatever is asked for beyond is refused, not left out; nothing asked for is all of it.
+ * Requested ∩ held ∩ groups ∩ declared ∩ ceiling (W31): whatever is asked for beyond is refused, not left out; nothing asked for is all of it.
  *
  * @throws OAuthError `invalid_scope`, also when nothing is left
  */
 export function exchangeScopes(
   requested: readonly string[] | undefined,
-  { held, declared, ceiling }: ScopeBounds,
+  { held, grouped, declared, ceiling }: ScopeBounds,
   resource = '',
 ): string[] {
   const bounds = [
@@ -26,6 +28,11 @@ export function exchangeScopes(
       has: (scope: string) => declared?.includes(scope) ?? true,
     },
     { symptom: 'scope-beyond-subject', reason: 'scope_not_held', has: (scope: string) => held.includes(scope) },
+    {
+      symptom: 'scope-beyond-subject',
+      reason: 'scope_beyond_groups',
+      has: (scope: string) => grouped?.includes(scope) ?? true,
+    },
     {
       symptom: 'scope-above-ceiling',
       reason: 'scope_above_ceiling',
@@ -38,6 +45,10 @@ export function exchangeScopes(
       throw new OAuthError(crossed.symptom, crossed.reason, { fill: { scope, resource }, facts: { scope, resource } });
   }
   const granted = (requested ?? held).filter((scope) => bounds.every(({ has }) => has(scope)));
-  if (granted.length === 0) throw new OAuthError('scope-empty', 'scope_nothing_left', { facts: { resource } });
+  if (granted.length === 0) {
+    const byGroups = grouped !== undefined && held.length > 0 && !held.some((scope) => grouped.includes(scope));
+    const reason = byGroups ? 'groups_allow_nothing' : 'scope_nothing_left';
+    throw new OAuthError('scope-empty', reason, { facts: { resource } });
+  }
   return [...new Set(granted)];
 }

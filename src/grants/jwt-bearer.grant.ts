@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Assertion } from '#libs/id-jag';
 import { grantType, OAuthError, parseScope, required, sha256, type Form } from '#libs/oauth';
+import { GroupScopes, leftBy } from '../accounts/group-scopes.js';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
@@ -29,6 +30,7 @@ export class JwtBearerGrant extends Grant {
     private readonly trust: KnownTrust,
     private readonly assertions: Assertions,
     private readonly subjects: Subjects,
+    private readonly groups: GroupScopes,
     private readonly config: Config,
     private readonly clock: Clock,
   ) {
@@ -53,9 +55,12 @@ export class JwtBearerGrant extends Grant {
       throw new OAuthError('policy-denied', 'policy_denied', { facts: { ...facts, policies: refused } });
     }
     const told = { ...facts, policies: allowing.map(({ name }) => name) };
-    const scopes = scopesOf(form.get('scope'), { client, resource, assertion, allowing, facts: told });
+    const allowed = scopesOf(form.get('scope'), { client, resource, assertion, allowing, facts: told });
     const by = allowing.flatMap(({ subjectBy }) => subjectBy);
     const person = idp.kind === 'workload' ? undefined : await this.subjects.person(assertion, by, told);
+    const ceiling = person && resource && (await this.groups.ceiling(person.id, resource.id, resources.epoch));
+    const scopes = leftBy(ceiling, allowed);
+    if (scopes.length === 0) throw new OAuthError('scope-empty', 'groups_allow_nothing', { facts: told });
     return {
       grantType: this.type,
       client,

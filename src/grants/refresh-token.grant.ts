@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
+import { GroupScopes, leftBy, type Ceiling } from '../accounts/group-scopes.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
@@ -14,7 +15,10 @@ import { stillGrantable, withinCeiling } from './scope-bounds.js';
 export class RefreshTokenGrant extends Grant {
   readonly type = 'refresh_token';
 
-  constructor(private readonly refreshTokens: RefreshTokens) {
+  constructor(
+    private readonly refreshTokens: RefreshTokens,
+    private readonly groups: GroupScopes,
+  ) {
     super();
   }
 
@@ -35,13 +39,14 @@ export class RefreshTokenGrant extends Grant {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
     const resource = grantedResource(form, resources, presented.resourceId, client);
+    const ceiling = await this.groups.ceiling(presented.userId, resource.id, resources.epoch);
     return {
       grantType: this.type,
       client,
       person: { id: presented.userId, version: presented.userVersion, consentId: presented.consentId },
       resource,
       policyEpoch: resources.epoch,
-      scopes: scopesOf(request.scope, presented, resource, client),
+      scopes: scopesOf(request.scope, presented, { resource, client, ceiling }),
       spends: {
         kind: 'refresh_token',
         familyId: presented.id,
@@ -55,23 +60,32 @@ export class RefreshTokenGrant extends Grant {
   }
 }
 
-/** Family ∩ consent in force ∩ ceiling ∩ catalogue (W18); a request may narrow it, never widen it. */
+interface Bounds {
+  readonly resource: MintResource;
+  readonly client: Client;
+  /** Of the person's groups. */
+  readonly ceiling: Ceiling;
+}
+
+/** Family ∩ consent in force ∩ ceilings ∩ catalogue (W18); a request may narrow it, never widen it. */
 function scopesOf(
   requested: string | undefined,
   family: PresentedRefreshToken,
-  resource: MintResource,
-  client: Client,
+  { resource, client, ceiling }: Bounds,
 ): string[] {
   const consented = family.scopes.filter((scope) => family.consentScopes?.includes(scope));
-  const grantable = stillGrantable(consented, resource, client);
+  const allowed = stillGrantable(consented, resource, client);
   const facts = { clientId: client.id, family: family.id };
-  if (grantable.length === 0 && family.scopes.length > 0)
+  if (allowed.length === 0 && family.scopes.length > 0)
     throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
+  const grantable = leftBy(ceiling, allowed);
+  if (ceiling && grantable.length === 0) throw new OAuthError('refresh-invalid', 'groups_allow_nothing', { facts });
   if (requested === undefined) return grantable;
   const asked = parseScope(requested).filter((scope) => scope !== 'offline_access');
   const beyond = asked.find((scope) => !grantable.includes(scope));
   if (beyond === undefined) return asked.length > 0 ? asked : grantable;
   const options = { fill: { scope: beyond }, facts };
+  if (allowed.includes(beyond)) throw new OAuthError('scope-beyond-grant', 'scope_beyond_groups', options);
   throw withinCeiling(beyond, client)
     ? new OAuthError('scope-beyond-grant', 'scope_not_granted', options)
     : new OAuthError('scope-above-ceiling', 'scope_above_ceiling', options);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { grantType, OAuthError, type Form } from '#libs/oauth';
+import { GroupScopes, leftBy, type Ceiling } from '../accounts/group-scopes.js';
 import { ConnectionGate } from '../broker/connection-gate.js';
 import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
@@ -26,6 +27,7 @@ export class TokenExchangeGrant extends Grant {
     private readonly tokens: ExchangeTokens,
     private readonly consentGate: ConsentGate,
     private readonly connectionGate: ConnectionGate,
+    private readonly groups: GroupScopes,
     private readonly config: Config,
   ) {
     super();
@@ -73,7 +75,8 @@ export class TokenExchangeGrant extends Grant {
 
     const derivation = deriveFrom(token, exchange, path.kind, maxChainDepth, facts);
     const declared = target?.scopes.map(({ name }) => name);
-    const bounds = { held: heldAtTarget(exchange), declared, ceiling: acting.scope };
+    const { grouped, atMost } = await this.#groupsLeave(exchange);
+    const bounds = { held: heldAtTarget(exchange), grouped, declared, ceiling: acting.scope };
     const possible = exchangeScopes(request.scopes, bounds, target?.uri);
     const consentAt = path.consentAt(exchange);
     const { consentId, scopes } = consentAt
@@ -84,6 +87,22 @@ export class TokenExchangeGrant extends Grant {
     const granted = { grantType: this.type, client: acting, policyEpoch: resources.epoch, scopes, derivation };
     if (!isBroker(target)) return { ...granted, person, resource: target };
     if (!person || !source) throw new TypeError('a path into a broker resource has let through a machine');
-    return this.connectionGate.pass({ ...granted, person, resource: target }, source, request.scopes !== undefined);
+    const vend = { ...granted, person, resource: target, atMost };
+    return this.connectionGate.pass(vend, source, request.scopes !== undefined);
+  }
+
+  /**
+   * What a person's groups leave of the exchange: at the resource that the subject token is for as by now, since the token may be of the
+   * time before they changed; and at the target.
+   */
+  async #groupsLeave(exchange: Exchange): Promise<{ grouped?: readonly string[]; atMost?: Ceiling }> {
+    const { subject, source, target, resources } = exchange;
+    if (subject.userId === null) return {};
+    const at = async (place: { readonly id: string } | undefined): Promise<Ceiling> =>
+      place && this.groups.ceiling(subject.userId ?? '', place.id, resources.epoch);
+    const [there, atMost] = [await at(source), await at(target)];
+    if (!there && !atMost) return {};
+    const left = { ...exchange, subject: { ...subject, scopes: leftBy(there, subject.scopes) } };
+    return { grouped: leftBy(atMost, heldAtTarget(left)), atMost };
   }
 }

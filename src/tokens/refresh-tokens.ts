@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, RefreshTokenFormat, sameBytes } from '#libs/oauth';
 import { deriveKey, open, seal, SealBroken } from '#libs/vault';
+import { GroupScopes } from '../accounts/group-scopes.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
@@ -31,6 +32,7 @@ export class RefreshTokens {
   constructor(
     private readonly store: TokenStore,
     private readonly revoker: TokenRevoker,
+    private readonly groups: GroupScopes,
     private readonly audit: AuditLog,
     private readonly config: Config,
     private readonly clock: Clock,
@@ -115,7 +117,7 @@ export class RefreshTokens {
     if (now - family.spentAt.getTime() > this.#retryWindowSeconds(client, family.jkt !== null) * 1000) return undefined;
     const sealed = openAnswer(value, family.sealedAnswer);
     if (!sealed || !sameRequest(sealed.request, request)) return undefined;
-    this.#requireGround(family, sealed.answer);
+    await this.#requireGround(family, sealed.answer);
     await this.audit.refused({
       action: 'token.refresh_repeated',
       actorId: family.userId,
@@ -127,7 +129,7 @@ export class RefreshTokens {
   }
 
   /** What the answer stood on when it was first given must still be there: it may be given for the first time now. */
-  #requireGround(family: FamilyRow, { scope }: TokenAnswer): void {
+  async #requireGround(family: FamilyRow, { scope }: TokenAnswer): Promise<void> {
     const now = this.clock.now();
     const facts = { clientId: family.clientId, family: family.id };
     if (family.expiresAt <= now || family.endsAt <= now)
@@ -137,6 +139,9 @@ export class RefreshTokens {
     if (!consented || !parseScope(scope).every((name) => consented.includes(name))) {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
+    const ceiling = await this.groups.ceiling(family.userId, family.resourceId);
+    if (ceiling && !parseScope(scope).every((name) => ceiling.has(name)))
+      throw new OAuthError('refresh-invalid', 'groups_allow_less', { facts });
   }
 
   async #reused(family: FamilyRow, client: Client): Promise<never> {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenReader } from './access-token-reader.js';
@@ -25,7 +26,7 @@ import { TokenStore } from './token.store.js';
  * RFC 6749 §4.1, §6 · RFC 7009 · RFC 7662 · RFC 9068.
  */
 @Module({
-  imports: [ClientsModule, ResourcesModule],
+  imports: [AccountsModule, ClientsModule, ResourcesModule],
   controllers: [RevocationController, IntrospectionController],
   providers: [
     TokenStore,

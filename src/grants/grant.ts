@@ -4,6 +4,7 @@ import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
+import type { AssertionDecision } from '../xaa/issued-assertion.js';
 
 /**
  * One grant_type. It proves that `client` may have tokens and says which, and which code or refresh token that spends. It only
@@ -27,5 +28,5 @@ export abstract class Grant {
     client: Client,
     resources: ResourceSnapshot,
     proof?: Proof,
-  ): Promise<Authorization | Vend | RepeatedAnswer>;
+  ): Promise<Authorization | Vend | AssertionDecision | RepeatedAnswer>;
 }

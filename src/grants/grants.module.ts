@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { AuthorizeModule } from '../authorize/authorize.module.js';
 import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
@@ -12,6 +13,7 @@ import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
 import { Grounds } from './grounds.js';
+import { IdJagExchange } from './id-jag-exchange.js';
 import { LeanTokenEndpoint } from './lean-token-endpoint.js';
 import { TokenController } from './token.controller.js';
 import { TokenEndpoint } from './token-endpoint.js';
@@ -25,6 +27,7 @@ import { TokenEndpoint } from './token-endpoint.js';
  */
 @Module({
   imports: [
+    AccountsModule,
     AuthorizeModule,
     BrokerModule,
     ClientsModule,
@@ -37,6 +40,7 @@ import { TokenEndpoint } from './token-endpoint.js';
   controllers: [TokenController],
   providers: [
     ExchangeTokens,
+    IdJagExchange,
     ConsentGate,
     ...GRANTS,
     { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },

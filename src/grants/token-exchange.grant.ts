@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { grantType, OAuthError, type Form } from '#libs/oauth';
+import { grantType, OAuthError, tokenType, type Form } from '#libs/oauth';
 import { ConnectionGate } from '../broker/connection-gate.js';
 import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
@@ -7,6 +7,7 @@ import { Config } from '../config/config.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import { isBroker, type ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization } from '../tokens/authorization.js';
+import type { AssertionDecision } from '../xaa/issued-assertion.js';
 import { ConsentGate } from './consent-gate.js';
 import { deriveFrom } from './derivation.js';
 import { heldAtTarget, pathOf, refusalOf, type Exchange } from './exchange-paths.js';
@@ -14,7 +15,11 @@ import { readExchange, sourceOf, targetOf } from './exchange-request.js';
 import { exchangeScopes } from './exchange-scopes.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import { Grant } from './grant.js';
+import { grantDisabled } from './grant-disabled.js';
+import { IdJagExchange } from './id-jag-exchange.js';
 import { requireBinding } from './subject-binding.js';
+
+const SETTING = 'token_exchange.enabled';
 
 /** RFC 8693: a token for one resource becomes one for another, for the same subject, and tells who acts. Never wider, never longer. */
 @Injectable()
@@ -26,10 +31,12 @@ export class TokenExchangeGrant extends Grant {
     private readonly tokens: ExchangeTokens,
     private readonly consentGate: ConsentGate,
     private readonly connectionGate: ConnectionGate,
+    private readonly idJag: IdJagExchange,
     private readonly config: Config,
   ) {
     super();
-    this.switchedBy = { setting: 'token_exchange.enabled', on: config.tokenExchange.enabled };
+    const on = config.tokenExchange.enabled || config.xaa.issuingEnabled;
+    this.switchedBy = { setting: SETTING, on };
   }
 
   async authorize(
@@ -37,11 +44,15 @@ export class TokenExchangeGrant extends Grant {
     acting: Client,
     resources: ResourceSnapshot,
     proof?: Proof,
-  ): Promise<Authorization | Vend> {
+  ): Promise<Authorization | Vend | AssertionDecision> {
     if (acting.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: acting.id } });
     }
-    const { allowSelfExchange, maxChainDepth } = this.config.tokenExchange;
+    if (form.get('requested_token_type') === tokenType.idJag)
+      return this.idJag.authorize(form, acting, resources, proof, this.type);
+    const { enabled, allowSelfExchange, maxChainDepth } = this.config.tokenExchange;
+    // The grant is on for identity assertions alone.
+    if (!enabled) throw grantDisabled(this.type, SETTING, { clientId: acting.id });
     const request = readExchange(form);
     const token = await this.tokens.subject(request.subjectToken, acting);
     if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting, proof);

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, jwtVerify, type JWTVerifyResult } from 'jose';
-import { startTestApp, type TestApp } from './app.js';
+import { startTestApp, type SettableClock, type TestApp } from './app.js';
 import { aResource, aUser, postForm, type ClientFixture, type TokenResponse } from './builders.js';
 import { anAgent, EXCHANGE, started, type Started } from './exchanges.js';
 import { created } from './idp.js';
@@ -9,8 +9,12 @@ export const REFRESH_TOKEN = 'urn:ietf:params:oauth:token-type:refresh_token';
 export const AUDIENCE = 'https://as.partner.example';
 export const THERE = 'https://notes.partner.example/mcp';
 
-export const startIssuingApp = (settings: Record<string, string> = {}, beside?: TestApp): Promise<TestApp> =>
-  startTestApp({ settings: { XAA_ISSUING_ENABLED: 'true', RATE_LIMIT_ENABLED: 'false', ...settings }, beside });
+export const startIssuingApp = (
+  settings: Record<string, string> = {},
+  beside?: TestApp,
+  clock?: SettableClock,
+): Promise<TestApp> =>
+  startTestApp({ settings: { XAA_ISSUING_ENABLED: 'true', RATE_LIMIT_ENABLED: 'false', ...settings }, beside, clock });
 
 /** A person has signed in to a client, which an operator lets have assertions for another authorization server. */
 export interface Issuing extends Started {

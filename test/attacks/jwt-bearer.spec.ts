@@ -2,17 +2,10 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SettableClock, startTestApp, type TestApp } from '../app.js';
+import { RunningClock, startTestApp, type TestApp } from '../app.js';
 
 const TWIN = join(import.meta.dirname, '../conformance/xaa/evil-twin.mjs');
 const settings = { XAA_ENABLED: 'true', RATE_LIMIT_ENABLED: 'false' };
-
-/** The twin is a process of its own and looks at its own clock. */
-class RunningClock extends SettableClock {
-  override now(): Date {
-    return new Date();
-  }
-}
 
 interface Row {
   readonly name: string;

@@ -14,6 +14,10 @@ interface Row {
   readonly wrong: readonly string[];
 }
 
+interface Fault {
+  readonly facts: { readonly problem: string };
+}
+
 let app: TestApp;
 let replica: TestApp;
 beforeAll(async () => {
@@ -37,7 +41,22 @@ describe('the evil twin of an identity provider', () => {
     );
     const rows = JSON.parse(stdout) as Row[];
     expect(rows.filter(({ wrong }) => wrong.length > 0)).toEqual([]);
-    expect(rows.length).toBeGreaterThanOrEqual(58);
+    expect(rows.length).toBeGreaterThanOrEqual(65);
+    // A fault is no refusal, so that its reason is in the log alone: that of whoever logs, the newest app.
+    const faults = [...app.logged, ...replica.logged].filter((line) => line.includes('"reason":"idp_unavailable"'));
+    const problems = faults.map(
+      (line) => (JSON.parse(line.slice(line.indexOf('{'), line.lastIndexOf('}') + 1)) as Fault).facts.problem,
+    );
+    expect(problems).toEqual([
+      'not fetched: timeout',
+      'not fetched: too_large',
+      'the host answered 302, not 200',
+      'not fetched: host',
+      'not fetched: address',
+      'the answer is not JSON in UTF-8 without repeated members',
+      'it holds a private or symmetric key: replace that key',
+      'the host answered 500, not 200',
+    ]);
     expect(rows.filter(({ jti }) => jti === 'spent').map(({ name }) => name)).toEqual([
       'used twice',
       'used twice, on two replicas',

@@ -17,11 +17,7 @@ const STILL_STANDS = `
   exists (select from families f
            where f.id = g.family_id and f.generation = g.generation and least(f.expires_at, f.ends_at) > g.issued_at)
   and not exists (
-    select from revocations r where (r.kind, r.id) in (values ('family', g.family_id::text), ('consent', g.consent_id::text)))
-  and exists (
-    select from families f
-      join consents k on k.user_id = f.user_id and k.client_id = f.client_id and k.resource_id = f.resource_id
-     where f.id = g.family_id and k.superseded_at is null and k.revoked_at is null)`;
+    select from revocations r where (r.kind, r.id) in (values ('family', g.family_id::text), ('consent', g.consent_id::text)))`;
 
 const INSERT = insertIssuances({ members: 'generation integer', condition: STILL_STANDS });
 

@@ -75,6 +75,10 @@ export const exchangeSymptoms = {
       'The audience is switched off for this client.',
       'The operator switches it on: PUT /admin/xaa/audiences/{id}.',
     ],
+    audience_is_resource: [
+      'The audience is a resource of this server, not another authorization server.',
+      'Get an access token for it in the usual way.',
+    ],
   }),
   'consent-required': symptom(
     'consent_required',

@@ -22,6 +22,11 @@ export abstract class Grant {
   /** The setting that switches it on, where there is one. */
   readonly switchedBy?: { readonly setting: string; readonly on: boolean };
 
+  /** The setting that a request is waiting for while the grant is off. */
+  settingFor(_form: Form): string | undefined {
+    return this.switchedBy?.setting;
+  }
+
   /** @throws OAuthError with the reason why not */
   abstract authorize(
     form: Form,

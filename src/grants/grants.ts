@@ -1,4 +1,4 @@
-import { OAuthError } from '#libs/oauth';
+import { OAuthError, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
 import { ClientCredentialsGrant } from './client-credentials.grant.js';
@@ -34,11 +34,11 @@ export class Grants {
    *
    * @throws OAuthError `unsupported_grant_type`, `unauthorized_client`
    */
-  of(type: string, client: Client): Grant {
+  of(type: string, client: Client, form: Form): Grant {
     const grant = this.#byType.get(type);
     const facts = { clientId: client.id, received: type };
     if (!grant) throw new OAuthError('grant-unknown', 'grant_unknown', { facts });
-    if (grant.switchedBy && !grant.switchedBy.on) throw grantDisabled(type, grant.switchedBy.setting, facts);
+    if (grant.switchedBy?.on === false) throw grantDisabled(type, grant.settingFor(form), facts);
     if (!client.grantTypes.includes(type)) {
       throw new OAuthError('grant-not-registered', 'grant_not_registered', { fill: { grant: type }, facts });
     }

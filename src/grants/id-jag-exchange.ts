@@ -43,6 +43,8 @@ export class IdJagExchange {
     const audience = await this.audiences.of(client.id, name);
     if (!audience) throw new OAuthError('exchange-denied', 'audience_unregistered', { facts });
     if (!audience.enabled) throw new OAuthError('exchange-denied', 'audience_disabled', { facts });
+    // To a resource server that does not look at typ it would be an access token of ours.
+    if (resources.byUri(name)) throw new OAuthError('exchange-denied', 'audience_is_resource', { facts });
     return {
       grantType,
       client,

@@ -60,7 +60,7 @@ export class TokenEndpoint {
     proofOf: (client: Client) => Promise<Proof | undefined>,
   ): Promise<{ stored: TokenAnswer | AssertionAnswer } | RepeatedAnswer | undefined> {
     const { client, resources } = ground;
-    const grant = this.grants.of(type, client);
+    const grant = this.grants.of(type, client, form);
     const proof = await proofOf(client);
     if (client.dpopBoundAccessTokens) requireProof(proof, client);
     const decision = await grant.authorize(form, client, resources, proof);

@@ -20,6 +20,7 @@ import { IdJagExchange } from './id-jag-exchange.js';
 import { requireBinding } from './subject-binding.js';
 
 const SETTING = 'token_exchange.enabled';
+const ISSUING = 'xaa.issuing_enabled';
 
 /** RFC 8693: a token for one resource becomes one for another, for the same subject, and tells who acts. Never wider, never longer. */
 @Injectable()
@@ -39,6 +40,10 @@ export class TokenExchangeGrant extends Grant {
     this.switchedBy = { setting: SETTING, on };
   }
 
+  override settingFor(form: Form): string {
+    return asksForIdJag(form) ? ISSUING : SETTING;
+  }
+
   async authorize(
     form: Form,
     acting: Client,
@@ -48,8 +53,7 @@ export class TokenExchangeGrant extends Grant {
     if (acting.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: acting.id } });
     }
-    if (form.get('requested_token_type') === tokenType.idJag)
-      return this.idJag.authorize(form, acting, resources, proof, this.type);
+    if (asksForIdJag(form)) return this.idJag.authorize(form, acting, resources, proof, this.type);
     const { enabled, allowSelfExchange, maxChainDepth } = this.config.tokenExchange;
     // The grant is on for identity assertions alone.
     if (!enabled) throw grantDisabled(this.type, SETTING, { clientId: acting.id });
@@ -98,3 +102,5 @@ export class TokenExchangeGrant extends Grant {
     return this.connectionGate.pass({ ...granted, person, resource: target }, source, request.scopes !== undefined);
   }
 }
+
+const asksForIdJag = (form: Form): boolean => form.get('requested_token_type') === tokenType.idJag;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
-import { aConfidentialClient, postForm, refresh, type TokenResponse } from '../builders.js';
+import { aConfidentialClient, aResource, postForm, refresh, type TokenResponse } from '../builders.js';
 import { aKey, aProof, askWith } from '../dpop.js';
 import { anAgent, exchange, EXCHANGE, expectRefused, issuances } from '../exchanges.js';
 import { whileHeld } from '../held-lock.js';
@@ -126,6 +126,12 @@ describe('an identity assertion is not had for', () => {
     await anIssuing(app, { audience: { audience: own } });
     await refused(() => asked({ audience: own }), 403, 'access_denied', 'audience_unregistered');
     await works();
+  });
+
+  it('an audience that is a resource of ours, where an assertion could pass for an access token', async () => {
+    const { uri } = await aResource(app);
+    const before = await anIssuing(app, { audience: { audience: uri } });
+    await refused(() => askForIdJag(before, { audience: uri }), 403, 'access_denied', 'audience_is_resource');
   });
 
   it('an audience that is switched off or taken away, from the next request on, in every replica', async () => {

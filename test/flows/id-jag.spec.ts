@@ -147,6 +147,14 @@ describe('the setting xaa.issuing_enabled', () => {
       'requested_token_type id-jag is not enabled on this server (xaa.issuing_enabled)',
     ]);
     await without.close();
+    const bare = await startIssuingApp({ XAA_ISSUING_ENABLED: 'false' }, app);
+    expect((await askForIdJag({ ...at, app: bare })).body.error_description).toBe(
+      'grant_type token-exchange is not enabled on this server (xaa.issuing_enabled)',
+    );
+    expect((await exchange(bare, at.client, at.token)).body.error_description).toBe(
+      'grant_type token-exchange is not enabled on this server (token_exchange.enabled)',
+    );
+    await bare.close();
   });
 
   it('does not switch on the exchange of access tokens', async () => {

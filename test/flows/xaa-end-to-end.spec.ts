@@ -2,10 +2,10 @@ import { discoverAndRequestJwtAuthGrant, type CrossAppAccessContext } from '@mod
 import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunningClock, startTestApp, type TestApp } from '../app.js';
-import { audited, basicOf } from '../builders.js';
+import { audited } from '../builders.js';
 import { aNotesServer, anSdkAgent, idTokenOf, trust, type NotesServer, type Trusted } from '../cross-app-access.js';
-import { EXCHANGE, issuances } from '../exchanges.js';
-import { anIssuing, formOf, startIssuingApp, type Issuing } from '../id-jag.js';
+import { anAgent, EXCHANGE, issuances } from '../exchanges.js';
+import { anIssuing, REFRESH_TOKEN, startIssuingApp, type Issuing } from '../id-jag.js';
 import { Idp } from '../idp/idp.js';
 
 const settings = { XAA_ENABLED: 'true', RATE_LIMIT_ENABLED: 'false' };
@@ -117,24 +117,33 @@ describe("the official SDK's cross-app-access provider, with another AuthPlane a
   let trusted: Trusted;
   const asked: string[] = [];
 
-  /** The SDK has a request for an ID token, and ours is for a refresh token: the agent brings its own. */
-  const assertion: Assertion = async ({ authorizationServerUrl, resourceUrl, scope, fetchFn }) => {
+  /** The SDK says of every subject token that it is an ID token; ours is a refresh token. */
+  const ofRefreshToken: typeof fetch = (url, init) => {
+    if (typeof init?.body !== 'string') return fetch(url, init);
+    const form = new URLSearchParams(init.body);
+    form.set('subject_token_type', REFRESH_TOKEN);
+    return fetch(url, { ...init, body: form.toString() });
+  };
+  const assertion: Assertion = async ({ authorizationServerUrl, resourceUrl, scope }) => {
     asked.push(authorizationServerUrl);
-    const more = { audience: authorizationServerUrl, resource: resourceUrl, ...(scope ? { scope } : {}) };
-    const body = new URLSearchParams(formOf(at, more));
-    const answer = await fetchFn(`${company.issuer}/oauth/token`, {
-      method: 'POST',
-      headers: basicOf(at.client),
-      body,
+    const { jwtAuthGrant, ...rest } = await discoverAndRequestJwtAuthGrant({
+      idpUrl: company.issuer,
+      audience: authorizationServerUrl,
+      resource: resourceUrl,
+      scope,
+      idToken: at.refreshToken,
+      clientId: at.client.id,
+      clientSecret: at.client.secret,
+      fetchFn: ofRefreshToken,
     });
-    const json: any = await answer.json();
-    if (!answer.ok) throw new Error(`${json.error}: ${json.error_description}`);
-    return json.access_token;
+    expect(rest).toEqual({ expiresIn: 300, scope: 'notes:read notes:write' });
+    return jwtAuthGrant;
   };
 
   beforeAll(async () => {
     company = await startIssuingApp({}, undefined, new RunningClock());
     at = await anIssuing(company, {
+      client: await anAgent(company, { token_endpoint_auth_method: 'client_secret_post' }),
       audience: { audience: app.issuer, audience_client_id: notes.client.id, resources: [notes.resource.uri] },
     });
     const policy = { name: 'Notes for the company', conditions: { client_id: notes.client.id } };

@@ -66,7 +66,8 @@ export class AssertionIssuer {
       email: email !== undefined,
     };
     const fact = { action: 'xaa.assertion_issued', actorId: person.id, clientId: client.id, detail };
-    const stored = await this.store.insert(decidedOn(decision), issuance, family.generation, this.audit.rows(fact));
+    const shown = { generation: family.generation, at: now };
+    const stored = await this.store.insert(decidedOn(decision), issuance, shown, this.audit.rows(fact));
     if (!stored) return undefined;
     const answer = { access_token: jwt, issued_token_type: tokenType.idJag, token_type: 'N_A' } as const;
     return { ...answer, expires_in: expiresAt - issuedAt, ...scope };

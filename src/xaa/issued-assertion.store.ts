@@ -15,11 +15,11 @@ import {
  */
 const STILL_STANDS = `
   exists (select from families f
-           where f.id = g.family_id and f.generation = g.generation and least(f.expires_at, f.ends_at) > g.issued_at)
+           where f.id = g.family_id and f.generation = g.generation and least(f.expires_at, f.ends_at) > g.decided_at)
   and not exists (
     select from revocations r where (r.kind, r.id) in (values ('family', g.family_id::text), ('consent', g.consent_id::text)))`;
 
-const INSERT = insertIssuances({ members: 'generation integer', condition: STILL_STANDS });
+const INSERT = insertIssuances({ members: 'generation integer, decided_at timestamptz', condition: STILL_STANDS });
 
 /** The assertions that we issued. */
 @Injectable()
@@ -33,8 +33,18 @@ export class IssuedAssertionStore {
     });
   }
 
-  /** @returns false when what was decided no longer holds */
-  insert(on: DecidedOn, issuance: IssuanceRow, generation: number, audit: string): Promise<boolean> {
-    return this.#assertions.offer({ ...pendingIssuance(on, issuance, audit), generation });
+  /**
+   * @param shown the place of the refresh token in its family, and when
+   * @returns false when what was decided no longer holds
+   */
+  insert(
+    on: DecidedOn,
+    issuance: IssuanceRow,
+    shown: { generation: number; at: Date },
+    audit: string,
+  ): Promise<boolean> {
+    const { generation, at } = shown;
+    // The row's own time is in whole seconds.
+    return this.#assertions.offer({ ...pendingIssuance(on, issuance, audit), generation, decided_at: at });
   }
 }

@@ -247,7 +247,9 @@ describe('a chain of assertions', () => {
 const HOLD_STORING = 'lock table issuances in access exclusive mode';
 
 describe('what changes between decision and storing', () => {
+  // The first request of all learns what is there now. The second is decided on that, and on nothing that is old already.
   const meanwhile = (happens: () => Promise<unknown>) => () => whileHeld(app, HOLD_STORING, () => asked(), happens);
+  beforeEach(works);
 
   it('the family is revoked: no assertion', async () => {
     const end = () => postForm(app, '/oauth/revoke', { token: at.refreshToken }, at.client);

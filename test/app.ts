@@ -24,6 +24,13 @@ export class SettableClock extends Clock {
   }
 }
 
+/** For a test in which other processes take part, who look at their own clock. */
+export class RunningClock extends SettableClock {
+  override now(): Date {
+    return new Date();
+  }
+}
+
 export interface TestAppOptions {
   /** Settings by their variable without `AUTHPLANE_`: `{ OAUTH_CODE_TTL: '1m' }`. */
   settings?: Readonly<Record<string, string>>;

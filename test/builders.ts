@@ -18,6 +18,8 @@ export interface ClientFixture {
   id: string;
   secret?: string;
   redirectUri: string;
+  /** Its secret goes with the form, not into the header. */
+  posts?: boolean;
 }
 
 const REDIRECT = 'https://client.example/callback';
@@ -69,7 +71,8 @@ export async function aClient(app: Target, draft: Record<string, unknown> = {}):
     ...draft,
   });
   expectCreated(status, body);
-  return { id: body.client_id, secret: body.client_secret, redirectUri: body.redirect_uris[0] ?? REDIRECT };
+  const posts = body.token_endpoint_auth_method === 'client_secret_post' ? { posts: true } : {};
+  return { id: body.client_id, secret: body.client_secret, redirectUri: body.redirect_uris[0] ?? REDIRECT, ...posts };
 }
 
 export const aConfidentialClient = (app: Target, draft: Record<string, unknown> = {}): Promise<ClientFixture> =>
@@ -172,8 +175,14 @@ export interface TokenResponse {
 
 /** The header by which a confidential client authenticates. */
 export function basicOf(client?: ClientFixture): Record<string, string> {
-  if (client?.secret === undefined) return {};
+  if (client?.secret === undefined || client.posts) return {};
   return { authorization: `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}` };
+}
+
+/** What of a client's credentials goes with the form. */
+function credentialsIn(client?: ClientFixture): Record<string, string> {
+  if (client?.secret === undefined) return client ? { client_id: client.id } : {};
+  return client.posts ? { client_id: client.id, client_secret: client.secret } : {};
 }
 
 /** POST of a form to a protocol endpoint, with client authentication as the client is registered. */
@@ -186,7 +195,7 @@ export async function postForm(
   const response = await fetch(`${app.url}${path}`, {
     method: 'POST',
     headers: basicOf(client),
-    body: new URLSearchParams({ ...form, ...(client && client.secret === undefined ? { client_id: client.id } : {}) }),
+    body: new URLSearchParams({ ...form, ...credentialsIn(client) }),
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };

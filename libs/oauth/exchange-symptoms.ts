@@ -17,6 +17,19 @@ export const exchangeSymptoms = {
       'A client through whose hands the token came is suspended, revoked or gone.',
       'Ask the operator.',
     ],
+    subject_unknown: ['No such refresh token.', 'Send the refresh token that this server issued last, unchanged.'],
+    subject_of_another_client: [
+      'The refresh token was issued to another client.',
+      'The client that owns it asks for the assertion.',
+    ],
+    subject_spent: [
+      'The refresh token was used, or is just being used. Its family lives: refreshing with it would end that.',
+      'Send the newest refresh token.',
+    ],
+    subject_consent_withdrawn: [
+      'The person withdrew the consent, what is left of it is empty, or its resource is gone.',
+      'Ask the person again.',
+    ],
   }),
   'actor-token-invalid': symptom('invalid_grant', 'actor token is invalid', 'RFC 8693 §2.2.2', {
     actor_invalid: ['The actor token is not active, or is no access token of this server.', 'Get a new one.'],
@@ -57,6 +70,17 @@ export const exchangeSymptoms = {
     groups_not_narrowed: [
       "Upstream's token cannot be narrowed, and is good for more than the person's groups give at this resource.",
       'The operator maps one of the groups to all of what upstream gives, or takes the mapping of this resource away.',
+    audience_unregistered: [
+      'No operator has said that this client may have identity assertions for this audience.',
+      'The operator registers it: POST /admin/xaa/audiences. It is compared byte for byte.',
+    ],
+    audience_disabled: [
+      'The audience is switched off for this client.',
+      'The operator switches it on: PUT /admin/xaa/audiences/{id}.',
+    ],
+    audience_is_resource: [
+      'The audience is a resource of this server, not another authorization server.',
+      'Get an access token for it in the usual way.',
     ],
   }),
   'consent-required': symptom(
@@ -76,8 +100,8 @@ export const exchangeSymptoms = {
   ),
   'token-type-unsupported': symptom('invalid_request', '{parameter} is not supported', 'RFC 8693 §2.1, §3', {
     token_type_unsupported: [
-      'Only access tokens are exchanged, and only access tokens come of it.',
-      'Send urn:ietf:params:oauth:token-type:access_token, or ...:jwt for a subject or actor token.',
+      'Access tokens are exchanged for access tokens, and refresh tokens, without an actor token, for identity assertions.',
+      'Send urn:ietf:params:oauth:token-type:access_token, or ...:jwt for a subject or actor token; for ...:id-jag a subject token of type ...:refresh_token.',
     ],
   }),
   'actor-token-type-alone': symptom(
@@ -101,6 +125,39 @@ export const exchangeSymptoms = {
       scope_beyond_groups: [
         "The person's groups at their identity provider do not give it, or no longer: at the target, or at the resource that the subject token is for.",
         'Ask for less; the operator sees what groups give: `authserver admin group-scope list`.',
+      ],
+    },
+  ),
+  'id-jag-disabled': symptom(
+    'invalid_request',
+    'requested_token_type id-jag is not enabled on this server ({setting})',
+    'RFC 8693 §2.2.2',
+    {
+      id_jag_disabled: [
+        'The operator has not switched the issuing of identity assertions on.',
+        'Set the named setting to true and restart: AUTHPLANE_XAA_ISSUING_ENABLED=true.',
+      ],
+    },
+  ),
+  'audience-resource-differs': symptom(
+    'invalid_target',
+    'resource is not registered for this audience',
+    'RFC 8693 §2.2.2',
+    {
+      audience_resource: [
+        'The audience is registered with other resources for this client. They are compared byte for byte.',
+        'Name one of those, or none; or the operator adds it: PUT /admin/xaa/audiences/{id}.',
+      ],
+    },
+  ),
+  'scope-beyond-audience': symptom(
+    'invalid_scope',
+    'scope {scope} exceeds what is registered for this audience',
+    'RFC 8693 §2.1',
+    {
+      audience_scope: [
+        'The audience is registered with other scopes for this client.',
+        'Ask for less, or the operator adds it: PUT /admin/xaa/audiences/{id}.',
       ],
     },
   ),

@@ -12,6 +12,9 @@ export const grantType = {
 export const tokenType = {
   accessToken: 'urn:ietf:params:oauth:token-type:access_token',
   jwt: 'urn:ietf:params:oauth:token-type:jwt',
+  refreshToken: 'urn:ietf:params:oauth:token-type:refresh_token',
+  /** draft-ietf-oauth-identity-assertion-authz-grant */
+  idJag: 'urn:ietf:params:oauth:token-type:id-jag',
 } as const;
 
 export type GrantType = (typeof grantType)[keyof typeof grantType];
@@ -38,4 +41,6 @@ export const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag';
 export const jwtType = {
   /** RFC 9068 §2.1 */
   accessToken: 'at+jwt',
+  /** draft-ietf-oauth-identity-assertion-authz-grant */
+  idJag: 'oauth-id-jag+jwt',
 } as const;

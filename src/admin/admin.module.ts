@@ -8,6 +8,7 @@ import { Readiness } from '../platform/health/readiness.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { XaaModule } from '../xaa/xaa.module.js';
+import { AudiencesController } from './audiences.controller.js';
 import { AuditController } from './audit.controller.js';
 import { BrokerGrantsController } from './broker-grants.controller.js';
 import { ClientsController } from './clients.controller.js';
@@ -55,6 +56,7 @@ import { XaaController } from './xaa.controller.js';
     XaaModule,
   ],
   controllers: [
+    AudiencesController,
     AuditController,
     BrokerGrantsController,
     ClientsController,

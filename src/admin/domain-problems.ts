@@ -30,6 +30,7 @@ import {
 } from '../clients/client-errors.js';
 import { FrontingCircle, FrontingExists, FrontingInvalid, FrontingNotFound } from '../resources/fronting-links.js';
 import { ResourceInvalid, ResourceNotFound, ResourceTaken } from '../resources/resource-registry.js';
+import { AudienceInvalid, AudienceNotFound, AudienceTaken } from '../xaa/audiences.js';
 import { MappingInvalid, MappingNotFound } from '../xaa/subject-mappings.js';
 import { IdpInvalid, IdpNotFound, IdpTaken } from '../xaa/trusted-idps.js';
 import { PolicyInvalid, PolicyNotFound } from '../xaa/xaa-policies.js';
@@ -61,6 +62,9 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [IdpTaken, (message) => conflict('idp_exists', message)],
   [PolicyNotFound, () => notFound('xaa_policy')],
   [PolicyInvalid, (message) => invalidRequest(message)],
+  [AudienceNotFound, () => notFound('xaa_audience')],
+  [AudienceInvalid, (message) => invalidRequest(message)],
+  [AudienceTaken, (message) => conflict('xaa_audience_exists', message)],
   [MappingNotFound, () => notFound('subject_mapping')],
   [MappingInvalid, (message) => invalidRequest(message)],
   [SignInProviderNotFound, () => notFound('sign_in_provider')],

@@ -33,18 +33,20 @@ export class ListIssuances {
   limit?: number = 500;
 }
 
-export const toIssuanceView = (issuance: Issuance) => ({
+/** @param issuer ours: a token for nobody's resource and not for us is an assertion to another authorization server */
+export const toIssuanceView = (issuance: Issuance, issuer: string) => ({
   id: issuance.jti,
   jti: issuance.jti,
   subject_user_id: issuance.userId ?? '',
   subject: issuance.subject,
   client_id: issuance.clientId,
   resource_id: issuance.resourceId,
+  audience: issuance.audience,
   scopes: issuance.scopes,
   grant_type: issuance.grantType,
-  // An upstream's token has no key of ours, and is not ours to take back.
+  // An upstream's token has no key of ours. It is not ours to take back, and neither is an assertion.
   backend_kind: issuance.kid === null ? 'broker' : 'mint',
-  revocable: issuance.kid !== null,
+  revocable: issuance.kid !== null && (issuance.resourceId !== null || issuance.audience === issuer),
   kid: issuance.kid ?? undefined,
   issued_at: issuance.issuedAt.toISOString(),
   expires_at: issuance.expiresAt.toISOString(),

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addAudienceCommands } from './audience.command.js';
 import { list, trueOrFalse, uriList } from './flags.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
@@ -28,11 +29,14 @@ interface MappingFlags {
 const policyColumns = ['id', 'name', 'idp_id', 'client_ids', 'resources', 'scopes', 'enabled', 'expires_at'];
 const mappingColumns = ['id', 'idp_id', 'idp_subject', 'local_user_id', 'created_at'];
 
-/** What assertions are good for, and whom they are about. */
+/** What assertions are good for, whom they are about, and for whom we issue them. */
 export function addXaaCommands(admin: Command, run: Run): void {
-  const xaa = admin.command('xaa').description('what assertions of trusted issuers are good for');
+  const xaa = admin
+    .command('xaa')
+    .description('what assertions of trusted issuers are good for, and whom ours are for');
   addPolicyCommands(xaa.command('policy').description('who may have what with assertions of an issuer'), run);
   addMappingCommands(xaa.command('mapping').description('which user a subject of an issuer is'), run);
+  addAudienceCommands(xaa, run);
 }
 
 function addPolicyCommands(policy: Command, run: Run): void {

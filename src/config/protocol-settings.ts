@@ -310,6 +310,13 @@ export class XaaSettings {
     about: 'Whether a person whom an issuer knows and we do not gets an account just in time, or is refused.',
   })
   readonly subjectMode: 'auto_map' | 'strict';
+
+  @boolean('issuing_enabled', {
+    default: false,
+    about:
+      'Whether a confidential client may exchange its refresh token for an identity assertion to another authorization server (ID-JAG).',
+  })
+  readonly issuingEnabled: boolean;
 }
 
 export class TokenExchangeSettings {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { clientSigningAlgs } from '#libs/jwt';
-import { authMethods, idJagProfile } from '#libs/oauth';
+import { authMethods, idJagProfile, tokenType } from '#libs/oauth';
 import { RegistrationMode } from '../clients/registration-mode.js';
 import { Config } from '../config/config.js';
 import { DpopVerifier } from '../dpop/dpop-verifier.js';
@@ -42,6 +42,9 @@ export class ServerMetadata {
       resource_indicators_supported: true,
       ...(this.config.dpop.enabled ? { dpop_signing_alg_values_supported: this.proofs.algorithms } : {}),
       ...(this.config.xaa.enabled ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
+      ...(this.config.xaa.issuingEnabled
+        ? { identity_chaining_requested_token_types_supported: [tokenType.idJag] }
+        : {}),
       ...(this.config.cimd.enabled ? { client_id_metadata_document_supported: true } : {}),
       // Official SDKs parse the OpenID alias strictly; these two say nothing untrue of a server that issues no ID tokens.
       subject_types_supported: ['public'],

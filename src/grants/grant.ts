@@ -4,6 +4,7 @@ import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
+import type { AssertionDecision } from '../xaa/issued-assertion.js';
 
 /**
  * One grant_type. It proves that `client` may have tokens and says which, and which code or refresh token that spends. It only
@@ -21,11 +22,16 @@ export abstract class Grant {
   /** The setting that switches it on, where there is one. */
   readonly switchedBy?: { readonly setting: string; readonly on: boolean };
 
+  /** The setting that a request is waiting for while the grant is off. */
+  settingFor(_form: Form): string | undefined {
+    return this.switchedBy?.setting;
+  }
+
   /** @throws OAuthError with the reason why not */
   abstract authorize(
     form: Form,
     client: Client,
     resources: ResourceSnapshot,
     proof?: Proof,
-  ): Promise<Authorization | Vend | RepeatedAnswer>;
+  ): Promise<Authorization | Vend | AssertionDecision | RepeatedAnswer>;
 }

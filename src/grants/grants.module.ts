@@ -13,6 +13,8 @@ import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
 import { Grounds } from './grounds.js';
+import { GroupBounds } from './group-bounds.js';
+import { IdJagExchange } from './id-jag-exchange.js';
 import { LeanTokenEndpoint } from './lean-token-endpoint.js';
 import { TokenController } from './token.controller.js';
 import { TokenEndpoint } from './token-endpoint.js';
@@ -39,6 +41,8 @@ import { TokenEndpoint } from './token-endpoint.js';
   controllers: [TokenController],
   providers: [
     ExchangeTokens,
+    GroupBounds,
+    IdJagExchange,
     ConsentGate,
     ...GRANTS,
     { provide: Grants, useFactory: (...grants: Grant[]) => new Grants(...grants), inject: [...GRANTS] },

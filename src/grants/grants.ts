@@ -1,8 +1,9 @@
-import { OAuthError } from '#libs/oauth';
+import { OAuthError, type Form } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
 import { ClientCredentialsGrant } from './client-credentials.grant.js';
 import type { Grant } from './grant.js';
+import { grantDisabled } from './grant-disabled.js';
 import { JwtBearerGrant } from './jwt-bearer.grant.js';
 import { RefreshTokenGrant } from './refresh-token.grant.js';
 import { TokenExchangeGrant } from './token-exchange.grant.js';
@@ -15,17 +16,6 @@ export const GRANTS = [
   TokenExchangeGrant,
   JwtBearerGrant,
 ] as const;
-
-/** The last part of a URN: `token-exchange`. */
-const nameOf = (type: string): string => type.slice(type.lastIndexOf(':') + 1);
-
-function disabled(
-  type: string,
-  setting: string,
-  facts: Readonly<Record<string, unknown>>,
-): OAuthError<'grant-disabled'> {
-  return new OAuthError('grant-disabled', 'grant_disabled', { fill: { grant: nameOf(type), setting }, facts });
-}
 
 export class Grants {
   readonly #byType: ReadonlyMap<string, Grant>;
@@ -44,11 +34,11 @@ export class Grants {
    *
    * @throws OAuthError `unsupported_grant_type`, `unauthorized_client`
    */
-  of(type: string, client: Client): Grant {
+  of(type: string, client: Client, form: Form): Grant {
     const grant = this.#byType.get(type);
     const facts = { clientId: client.id, received: type };
     if (!grant) throw new OAuthError('grant-unknown', 'grant_unknown', { facts });
-    if (grant.switchedBy && !grant.switchedBy.on) throw disabled(type, grant.switchedBy.setting, facts);
+    if (grant.switchedBy?.on === false) throw grantDisabled(type, grant.settingFor(form), facts);
     if (!client.grantTypes.includes(type)) {
       throw new OAuthError('grant-not-registered', 'grant_not_registered', { fill: { grant: type }, facts });
     }

@@ -8,6 +8,9 @@ import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
 import { formOf } from '../platform/http/body.js';
 import type { RepeatedAnswer, TokenAnswer } from '../tokens/authorization.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
+import { AssertionIssuer } from '../xaa/assertion-issuer.js';
+import type { AssertionAnswer } from '../xaa/issued-assertion.js';
+import type { Grant } from './grant.js';
 import { Grants } from './grants.js';
 import { Grounds, type Ground, type Reading } from './grounds.js';
 
@@ -26,10 +29,11 @@ export class TokenEndpoint {
     private readonly grants: Grants,
     private readonly issuer: TokenIssuer,
     private readonly vendor: TokenVendor,
+    private readonly assertions: AssertionIssuer,
   ) {}
 
   /** @throws OAuthError; with `temporarily_unavailable` nothing was consumed or issued */
-  async answer(req: Request, form: Form): Promise<TokenAnswer> {
+  async answer(req: Request, form: Form): Promise<TokenAnswer | AssertionAnswer> {
     const type = required(form, 'grant_type');
     // Once, however often the request is decided: a proof is spent by asking.
     let proof: Promise<Proof | undefined> | undefined;
@@ -54,19 +58,26 @@ export class TokenEndpoint {
     form: Form,
     ground: Ground,
     proofOf: (client: Client) => Promise<Proof | undefined>,
-  ): Promise<{ stored: TokenAnswer } | RepeatedAnswer | undefined> {
+  ): Promise<{ stored: TokenAnswer | AssertionAnswer } | RepeatedAnswer | undefined> {
     const { client, resources } = ground;
-    const grant = this.grants.of(type, client);
+    const grant = this.grants.of(type, client, form);
     const proof = await proofOf(client);
     if (client.dpopBoundAccessTokens) requireProof(proof, client);
     const decision = await grant.authorize(form, client, resources, proof);
     if ('repeated' in decision) return decision;
     if (decision.resource?.dpopRequired) requireProof(proof, client);
-    const stored =
-      'provider' in decision
-        ? await this.#vend(decision, ground)
-        : await this.issuer.issue({ ...decision, jkt: proof?.jkt });
+    const stored = await this.#issue(decision, ground, proof?.jkt);
     return stored && { stored };
+  }
+
+  #issue(
+    decision: Issuable,
+    ground: Ground,
+    jkt: string | undefined,
+  ): Promise<TokenAnswer | AssertionAnswer | undefined> {
+    if ('provider' in decision) return this.#vend(decision, ground);
+    if ('audience' in decision) return this.assertions.issue({ ...decision, jkt });
+    return this.issuer.issue({ ...decision, jkt });
   }
 
   /** Upstream is asked for nobody whom policy has left meanwhile: what it answers cannot be taken back. */
@@ -74,6 +85,9 @@ export class TokenEndpoint {
     return (await this.grounds.moved(ground)) ? undefined : this.vendor.vend(vend);
   }
 }
+
+/** What a grant decides, but for an answer that is given again. */
+type Issuable = Exclude<Awaited<ReturnType<Grant['authorize']>>, RepeatedAnswer>;
 
 const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
   [grantType.clientCredentials, 'client_credentials.denied'],

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { grantType, OAuthError, type Form } from '#libs/oauth';
-import { GroupScopes, leftBy, type Ceiling } from '../accounts/group-scopes.js';
+import { grantType, OAuthError, tokenType, type Form } from '#libs/oauth';
 import { ConnectionGate } from '../broker/connection-gate.js';
 import type { Vend } from '../broker/vend.js';
 import type { Client } from '../clients/client.js';
@@ -8,6 +7,7 @@ import { Config } from '../config/config.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import { isBroker, type ResourceSnapshot } from '../resources/resource.js';
 import type { Authorization } from '../tokens/authorization.js';
+import type { AssertionDecision } from '../xaa/issued-assertion.js';
 import { ConsentGate } from './consent-gate.js';
 import { deriveFrom } from './derivation.js';
 import { heldAtTarget, pathOf, refusalOf, type Exchange } from './exchange-paths.js';
@@ -15,7 +15,13 @@ import { readExchange, sourceOf, targetOf } from './exchange-request.js';
 import { exchangeScopes } from './exchange-scopes.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import { Grant } from './grant.js';
+import { grantDisabled } from './grant-disabled.js';
+import { GroupBounds } from './group-bounds.js';
+import { IdJagExchange } from './id-jag-exchange.js';
 import { requireBinding } from './subject-binding.js';
+
+const SETTING = 'token_exchange.enabled';
+const ISSUING = 'xaa.issuing_enabled';
 
 /** RFC 8693: a token for one resource becomes one for another, for the same subject, and tells who acts. Never wider, never longer. */
 @Injectable()
@@ -27,11 +33,17 @@ export class TokenExchangeGrant extends Grant {
     private readonly tokens: ExchangeTokens,
     private readonly consentGate: ConsentGate,
     private readonly connectionGate: ConnectionGate,
-    private readonly groups: GroupScopes,
+    private readonly groups: GroupBounds,
+    private readonly idJag: IdJagExchange,
     private readonly config: Config,
   ) {
     super();
-    this.switchedBy = { setting: 'token_exchange.enabled', on: config.tokenExchange.enabled };
+    const on = config.tokenExchange.enabled || config.xaa.issuingEnabled;
+    this.switchedBy = { setting: SETTING, on };
+  }
+
+  override settingFor(form: Form): string {
+    return asksForIdJag(form) ? ISSUING : SETTING;
   }
 
   async authorize(
@@ -39,11 +51,14 @@ export class TokenExchangeGrant extends Grant {
     acting: Client,
     resources: ResourceSnapshot,
     proof?: Proof,
-  ): Promise<Authorization | Vend> {
+  ): Promise<Authorization | Vend | AssertionDecision> {
     if (acting.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: acting.id } });
     }
-    const { allowSelfExchange, maxChainDepth } = this.config.tokenExchange;
+    if (asksForIdJag(form)) return this.idJag.authorize(form, acting, resources, proof, this.type);
+    const { enabled, allowSelfExchange, maxChainDepth } = this.config.tokenExchange;
+    // The grant is on for identity assertions alone.
+    if (!enabled) throw grantDisabled(this.type, SETTING, { clientId: acting.id });
     const request = readExchange(form);
     const token = await this.tokens.subject(request.subjectToken, acting);
     if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting, proof);
@@ -75,7 +90,7 @@ export class TokenExchangeGrant extends Grant {
 
     const derivation = deriveFrom(token, exchange, path.kind, maxChainDepth, facts);
     const declared = target?.scopes.map(({ name }) => name);
-    const { grouped, atMost } = await this.#groupsLeave(exchange);
+    const { grouped, atMost } = await this.groups.leave(exchange);
     const bounds = { held: heldAtTarget(exchange), grouped, declared, ceiling: acting.scope };
     const possible = exchangeScopes(request.scopes, bounds, target?.uri);
     const consentAt = path.consentAt(exchange);
@@ -90,19 +105,6 @@ export class TokenExchangeGrant extends Grant {
     const vend = { ...granted, person, resource: target, atMost };
     return this.connectionGate.pass(vend, source, request.scopes !== undefined);
   }
-
-  /**
-   * What a person's groups leave of the exchange: at the resource that the subject token is for as by now, since the token may be of the
-   * time before they changed; and at the target.
-   */
-  async #groupsLeave(exchange: Exchange): Promise<{ grouped?: readonly string[]; atMost?: Ceiling }> {
-    const { subject, source, target, resources } = exchange;
-    if (subject.userId === null) return {};
-    const at = async (place: { readonly id: string } | undefined): Promise<Ceiling> =>
-      place && this.groups.ceiling(subject.userId ?? '', place.id, resources.epoch);
-    const [there, atMost] = [await at(source), await at(target)];
-    if (!there && !atMost) return {};
-    const left = { ...exchange, subject: { ...subject, scopes: leftBy(there, subject.scopes) } };
-    return { grouped: leftBy(atMost, heldAtTarget(left)), atMost };
-  }
 }
+
+const asksForIdJag = (form: Form): boolean => form.get('requested_token_type') === tokenType.idJag;

@@ -6,6 +6,7 @@ import { FormBody } from '../platform/http/body.js';
 import { ProtocolController } from '../platform/http/listeners.js';
 import { postOnly } from '../platform/http/post-only.js';
 import type { TokenAnswer } from '../tokens/authorization.js';
+import type { AssertionAnswer } from '../xaa/issued-assertion.js';
 import { refusedAction, TokenEndpoint } from './token-endpoint.js';
 
 /** Every spelling of the path; the usual one is answered in front of it, by `LeanTokenEndpoint`. */
@@ -19,7 +20,7 @@ export class TokenController {
   @Header('Cache-Control', 'no-store')
   @Header('Pragma', 'no-cache')
   @UseInterceptors(auditRefusals(refusedAction))
-  token(@Req() req: Request, @FormBody() form: Form): Promise<TokenAnswer> {
+  token(@Req() req: Request, @FormBody() form: Form): Promise<TokenAnswer | AssertionAnswer> {
     return this.endpoint.answer(req, form);
   }
 

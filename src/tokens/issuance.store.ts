@@ -13,6 +13,7 @@ export interface Issuance {
   subject: string;
   userId: string | null;
   resourceId: string | null;
+  audience: string;
   scopes: string[];
   /** Null for an upstream's token, which is not ours to take back. */
   kid: string | null;
@@ -57,7 +58,7 @@ const ISSUANCE_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.
 const FAMILY_REVOKED = `(select min(r.at) from revocations r where (r.kind, r.id) in
      (('family', f.id::text), ('consent', f.consent_id::text)))`;
 const ISSUANCE = `i.jti, i.grant_type as "grantType", i.client_id as "clientId", i.subject, i.user_id as "userId",
-  i.resource_id as "resourceId", i.scopes, i.kid, i.family_id as "familyId", i.consent_id as "consentId",
+  i.resource_id as "resourceId", i.audience, i.scopes, i.kid, i.family_id as "familyId", i.consent_id as "consentId",
   i.consent_client_id as "consentClientId", i.parent_jti as "parentJti", i.agent_id as "agentId", i.agent_chain as "agentChain",
   i.dpop_jkt as "dpopJkt", i.issued_at as "issuedAt", i.expires_at as "expiresAt",
   i.connection_id as "connectionId", ${ISSUANCE_REVOKED} as "revokedAt"`;

@@ -220,6 +220,12 @@ const rows: readonly Row[] = [
   ['J7', 'SHOULD', 'the assertion grant gives no refresh token', 'RFC 7521 §4.1'],
 
   // Identity assertions (ID-JAG; MCP enterprise-managed authorization)
+  [
+    'E1',
+    'MUST',
+    'an identity assertion is had by token exchange, for one audience',
+    'MCP enterprise-managed authorization',
+  ],
   ['E2', 'MUST', 'authorization_grant_profiles_supported names the profile', 'MCP enterprise-managed authorization'],
   [
     'E4',
@@ -232,6 +238,12 @@ const rows: readonly Row[] = [
   ['E7', 'MUST', 'a resource in the assertion is registered here', 'MCP enterprise-managed authorization'],
   ['E8', 'MUST', 'audience and scope stay within the assertion', 'MCP enterprise-managed authorization'],
   ['E9', 'MUST', 'the client authenticates as registered', 'MCP enterprise-managed authorization'],
+  [
+    'E10',
+    'MUST',
+    'audiences have their resources, and other pairs are refused',
+    'MCP enterprise-managed authorization',
+  ],
   ['U1', 'SHOULD', 'the token endpoint as audience only behind a legacy switch', 'RFC 9700 update draft'],
   [
     'U2',

@@ -57,6 +57,26 @@ describe('the commands for assertions', () => {
     expect((await run('xaa mapping list')).stderr).toBe('no subject mappings');
   });
 
+  it('let a client have assertions for another server, change that and end it', async () => {
+    const create =
+      'xaa audience create --audience https://as.example --client-id a --audience-client-id b ' +
+      '--resources https://as.example/mcp --scopes notes:read --include-email true';
+    const created = await json(create);
+    expect(created).toMatchObject({
+      audience_client_id: 'b',
+      scopes: ['notes:read'],
+      include_email: true,
+      enabled: true,
+    });
+    expect((await run(create)).code).toBe(1);
+    expect((await json('xaa audience list --client-id a')).audiences).toEqual([created]);
+    expect((await json('xaa audience list --client-id b')).audiences).toEqual([]);
+    const changed = await json(`xaa audience update --id ${created.id} --scopes '' --enabled false`);
+    expect(changed).toMatchObject({ resources: ['https://as.example/mcp'], scopes: [], enabled: false });
+    expect(await json(`xaa audience get --id ${created.id}`)).toEqual(changed);
+    expect((await run(`xaa audience delete --id ${created.id}`)).stdout).toBe(`audience ${created.id} is deleted`);
+  });
+
   it.each([
     ['without an issuer', 'idp create --name a', 2],
     ['with our own issuer', 'idp create --name a --issuer SELF', 1],
@@ -65,6 +85,9 @@ describe('the commands for assertions', () => {
     ['with a policy of nobody', 'xaa policy create --idp-id 00000000-0000-7000-8000-000000000000 --name a', 1],
     ['with a condition that is none', 'xaa policy create --idp-id x --name a --condition finance', 2],
     ['with a policy and nothing to change', 'xaa policy update --id x', 2],
+    ['with an audience and nothing to change', 'xaa audience update --id x', 2],
+    ['with an audience without resources', 'xaa audience create --audience a --client-id b --audience-client-id c', 2],
+    ['with an audience that is not there', 'xaa audience delete --id 00000000-0000-7000-8000-000000000000', 1],
     ['with a mapping that is not there', 'xaa mapping delete --id 00000000-0000-7000-8000-000000000000', 1],
   ])('%s: exit code', async (_, line, code) => {
     expect((await run(line.replace('SELF', `${app.issuer}/`))).code).toBe(code);

@@ -7,8 +7,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, decodeJwt } from 'jose';
 import { Provider } from 'oidc-provider';
+import { teachIdJag } from './id-jag-grant.mjs';
 
-const settings = { people: {}, forge: undefined, away: false, backchannel: undefined };
+const settings = { people: {}, forge: undefined, away: false, backchannel: undefined, audiences: {} };
 const requests = { authorize: 0, token: 0, jwks: 0, discovery: 0 };
 
 const pair = await generateKeyPair('RS256', { extractable: true });
@@ -55,6 +56,13 @@ const provider = new Provider(origin, {
     rpInitiatedLogout: { enabled: true },
   },
   interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
+});
+
+teachIdJag(provider, {
+  pair,
+  kid: jwk.kid,
+  claimsOf,
+  audienceOf: (audience, clientId) => settings.audiences[audience]?.[clientId],
 });
 
 const callback = provider.callback();

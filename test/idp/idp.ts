@@ -20,6 +20,8 @@ export interface IdpSettings {
     key?: 'stranger' | 'unknown';
   };
   away: boolean;
+  /** Who a client is at other authorization servers: by their issuer and its id here. */
+  audiences: Record<string, Record<string, string>>;
 }
 
 export interface IdpClient {

@@ -6,6 +6,7 @@ import { Xaa0005 } from './migrations/0005-xaa.js';
 import { Federation0006 } from './migrations/0006-federation.js';
 import { IdentityStanding0007 } from './migrations/0007-identity-standing.js';
 import { SignInProviders0008 } from './migrations/0008-sign-in-providers.js';
+import { IdJagAudiences0009 } from './migrations/0009-id-jag-audiences.js';
 import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
@@ -18,5 +19,6 @@ export const migrations = [
   Federation0006,
   IdentityStanding0007,
   SignInProviders0008,
+  IdJagAudiences0009,
   AuditSeals0010,
 ];

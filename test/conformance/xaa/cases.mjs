@@ -7,8 +7,9 @@ import { newKey } from './evil-idp.mjs';
  *
  * `claims`, `header`: replace those of a good assertion (`undefined` leaves one out). `sign`: makes the assertion by itself. `form`:
  * further parameters. `before`: what happens first. `spoil`: what is wrong with the issuer; such a case has one of its own.
- * `expect`: status and code, and the private reason where the server has an audit log that tells. Whatever is refused has issued
- * nothing and spent no `jti`: a good assertion with the same one (or, after `spoil`, the very same) must then be taken.
+ * `proof`: by whose key the request has a DPoP proof, of an assertion that is bound to the key `own`. `policy`: what a policy of its own
+ * says. `expect`: status and code, and the private reason where the server has an audit log that tells. Whatever is refused has issued
+ * nothing and spent no `jti`: a good assertion with the same one (or, after `spoil` and with `proof`, the very same) must then be taken.
  */
 
 const invalid = (reason) => ({ status: 400, error: 'invalid_grant', reason });
@@ -45,7 +46,7 @@ export const cases = [
   {
     name: 'alg none',
     sign: (claims, { kid }) => `${encode({ typ, alg: 'none', kid })}.${encode(claims)}.`,
-    expect: invalid(),
+    expect: invalid('assertion_alg'),
   },
   {
     name: 'alg none with a signature',
@@ -160,11 +161,8 @@ export const cases = [
   { name: 'of another client', claims: { client_id: 'somebody-else' }, expect: invalid('assertion_client') },
   { name: 'of no client', claims: { client_id: undefined }, expect: invalid('assertion_client') },
   { name: 'presented by another client', as: 'other', expect: invalid('assertion_client') },
-  {
-    name: 'bound to a key, without a proof',
-    claims: { cnf: { jkt: 'A'.repeat(43) } },
-    expect: invalid('assertion_key'),
-  },
+  { name: 'bound to a key, without a proof', proof: 'none', expect: invalid('assertion_key') },
+  { name: 'bound to a key, with a proof by another', proof: 'another', expect: invalid('assertion_key') },
   {
     name: 'bound in a way that nobody checks',
     claims: { cnf: { 'x5t#S256': 'A'.repeat(43) } },
@@ -181,6 +179,21 @@ export const cases = [
     name: 'a known and an unknown resource in the assertion',
     claims: ({ resource }) => ({ resource: [resource, 'https://unknown.example/mcp'] }),
     expect: invalid('assertion_resource'),
+  },
+  {
+    name: 'a resource in the assertion that differs by a slash',
+    claims: ({ resource }) => ({ resource: `${resource}/` }),
+    expect: invalid('assertion_resource'),
+  },
+  {
+    name: 'a resource in the assertion that is registered no more',
+    claims: { resource: 'GONE' },
+    expect: invalid('assertion_resource'),
+  },
+  {
+    name: 'a resource in the request that is registered no more',
+    form: { resource: 'GONE' },
+    expect: target('resource_unknown'),
   },
   {
     name: 'an unknown resource in the request',
@@ -204,6 +217,12 @@ export const cases = [
     expect: { status: 400, error: 'invalid_scope', reason: 'scope_nothing_left' },
   },
   {
+    name: 'a scope beyond the policy',
+    policy: { scopes: ['notes:read'] },
+    form: { scope: 'notes:write' },
+    expect: { status: 400, error: 'invalid_scope', reason: 'scope_nothing_left' },
+  },
+  {
     name: 'a resource that no policy is for',
     claims: { resource: 'OTHER' },
     expect: { status: 403, error: 'access_denied', reason: 'policy_denied' },
@@ -218,7 +237,8 @@ export const cases = [
     spoil: (res, _, idp) => res.writeHead(302, { location: `${idp.issuer}/.well-known/openid-configuration` }).end(),
     expect: away,
   },
-  { name: 'a key set that discovery finds on another private host', spoil: 'private-address', expect: away },
+  { name: 'a key set that discovery finds under the name of a private host', spoil: 'private-name', expect: away },
+  { name: 'a key set that discovery finds on another private address', spoil: 'private-address', expect: away },
   {
     name: 'a key set with a member twice',
     spoil: (_, json, idp) => json(idp.keyText().replace('{', '{"keys":[],')),

@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { SignJWT } from 'jose';
+import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { cases } from './cases.mjs';
 import { evilIdp, newKey } from './evil-idp.mjs';
 
@@ -21,6 +21,10 @@ const { values: flags } = parseArgs({
   },
 });
 const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+if (!flags.url || !flags['admin-url'] || !process.env.AUTHPLANE_ADMIN_API_KEY) {
+  console.error('needed: --url, --admin-url, and AUTHPLANE_ADMIN_API_KEY in the environment');
+  process.exit(2);
+}
 const { issuer } = await (await fetch(`${flags.url}/.well-known/oauth-authorization-server`)).json();
 
 async function admin(method, path, body) {
@@ -54,13 +58,23 @@ async function aResource() {
   return admin('POST', '/admin/resources', { slug, uri: `https://${slug}.example/mcp`, backend_kind: 'mint', scopes });
 }
 
-const [client, other, resource, elsewhere] = await Promise.all([aClient(), aClient(), aResource(), aResource()]);
+const [client, other] = await Promise.all([aClient(), aClient()]);
+const [resource, elsewhere, gone] = await Promise.all([aResource(), aResource(), aResource()]);
+await admin('DELETE', `/admin/resources/${gone.id}`);
+/** The key that assertions are bound to, and one that they are not. */
+const proofKeys = { own: await newKey(), another: await newKey() };
 
 /** An identity provider that the operator trusts for one resource. */
-async function trusted() {
+async function trusted(more = {}) {
   const idp = await evilIdp();
   const { id } = await admin('POST', '/admin/idps', { name: 'Evil twin', issuer: idp.issuer });
-  const policy = { name: 'Evil twin', idp_id: id, client_ids: [client.id, other.id], resources: [resource.uri] };
+  const policy = {
+    name: 'Evil twin',
+    idp_id: id,
+    client_ids: [client.id, other.id],
+    resources: [resource.uri],
+    ...more,
+  };
   await admin('POST', '/admin/xaa/policies', policy);
   return Object.assign(idp, { id });
 }
@@ -74,10 +88,20 @@ function goodClaims(idp) {
 const sign = (claims, { kid, alg, privateKey }, header = {}) =>
   new SignJWT(claims).setProtectedHeader({ typ: 'oauth-id-jag+jwt', alg, kid, ...header }).sign(privateKey);
 
-async function present(assertion, { form = {}, as = client, at = flags.url } = {}) {
+/** RFC 9449 §4.2 */
+function proofBy({ privateKey, publicJwk: { kty, crv, x, y } }) {
+  const claims = { jti: randomUUID(), htm: 'POST', htu: `${issuer}/oauth/token`, iat: Math.floor(Date.now() / 1000) };
+  const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } };
+  return new SignJWT(claims).setProtectedHeader(header).sign(privateKey);
+}
+
+async function present(assertion, { form = {}, as = client, at = flags.url, proof } = {}) {
   const response = await fetch(`${at}/oauth/token`, {
     method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${as.id}:${as.secret}`).toString('base64')}` },
+    headers: {
+      authorization: `Basic ${Buffer.from(`${as.id}:${as.secret}`).toString('base64')}`,
+      ...(proof ? { dpop: await proofBy(proof) } : {}),
+    },
     body: new URLSearchParams({ grant_type: GRANT, assertion, ...form }),
   });
   return { status: response.status, body: await response.json() };
@@ -89,25 +113,35 @@ const issuedCount = async () =>
     0,
   );
 
-const lastReason = async () =>
-  (await admin('GET', '/admin/audit?action=jwt_bearer.denied&limit=1')).events?.[0]?.reason;
+/** What the audit log says of the very request. */
+const reasonOf = async ({ request_id: id }) =>
+  (await admin('GET', `/admin/audit?action=jwt_bearer.denied&request_id=${id}`)).events?.[0]?.reason;
 
-const named = (value) =>
-  Object.fromEntries(Object.entries(value).map(([key, text]) => [key, text === 'OTHER' ? elsewhere.uri : text]));
+const names = { OTHER: elsewhere.uri, GONE: gone.uri };
+const named = (value) => Object.fromEntries(Object.entries(value).map(([key, text]) => [key, names[text] ?? text]));
+
+/** Another host of the same network: what an attacker who controls the discovery document would have the server ask. */
+const neighbour = await evilIdp('127.0.0.2');
+neighbour.serve = (keys) => {
+  neighbour.keys = keys;
+  return neighbour.jwksUri;
+};
 
 /** @returns how the server got it wrong, if it did */
-async function run({ claims = {}, header, sign: own, form = {}, as, spoil, expect }, shared) {
-  const idp = spoil ? await trusted() : shared;
+async function run({ claims = {}, header, sign: own, form = {}, as, proof, policy, spoil, expect }, shared) {
+  const idp = spoil || policy ? await trusted(policy) : shared;
   const good = goodClaims(idp);
-  const evil = { ...good, ...named(typeof claims === 'function' ? claims(good) : claims) };
+  const bound = proof ? { cnf: { jkt: await calculateJwkThumbprint(proofKeys.own.publicJwk) } } : {};
+  const evil = { ...good, ...bound, ...named(typeof claims === 'function' ? claims(good) : claims) };
   const assertion = own ? await own(evil, idp.key) : await sign(evil, idp.key, header);
   if (spoil === 'disable') await admin('PUT', `/admin/idps/${idp.id}`, { enabled: false });
-  else if (spoil === 'private-address') idp.jwksUri = idp.jwksUri.replace('127.0.0.1', 'localhost');
+  else if (spoil === 'private-name') idp.jwksUri = idp.jwksUri.replace('127.0.0.1', 'localhost');
+  else if (spoil === 'private-address') idp.jwksUri = neighbour.serve(idp.keys);
   else if (spoil) idp.jwks = (res, json) => spoil(res, json, idp);
 
   const before = await issuedCount();
-  const { status, body } = await present(assertion, { form: named(form), as: as && other });
-  const reason = expect.reason && (await lastReason());
+  const { status, body } = await present(assertion, { form: named(form), as: as && other, proof: proofKeys[proof] });
+  const reason = expect.reason && (await reasonOf(body));
   const wrong = [];
   if (status !== expect.status || body.error !== expect.error)
     wrong.push(`answered ${status} ${body.error}, not ${expect.status} ${expect.error}`);
@@ -120,9 +154,11 @@ async function run({ claims = {}, header, sign: own, form = {}, as, spoil, expec
     await admin('PUT', `/admin/idps/${idp.id}`, { enabled: true });
     await admin('POST', `/admin/idps/${idp.id}/refresh-keys`);
   }
-  const again = await present(spoil ? assertion : await sign(good, idp.key));
+  const again = await present(spoil || proof ? assertion : await sign(good, idp.key), {
+    proof: proof && proofKeys.own,
+  });
   if (again.status !== 200) wrong.push('spent the jti');
-  if (spoil) await idp.close();
+  if (idp !== shared) await idp.close();
   return { code: `${status} ${body.error}`, reason, jti: again.status === 200 ? 'unspent' : 'spent', wrong };
 }
 
@@ -150,16 +186,19 @@ const stories = {
 };
 
 async function tell(story, idp) {
+  const before = await issuedCount();
   const [first, ...rest] = await story(idp);
   const wrong = [];
   if (first.status !== 200) wrong.push(`refused the first: ${first.status} ${first.body.error}`);
   if (!rest.every(({ status, body }) => status === 400 && body.error === 'invalid_grant')) wrong.push('took it twice');
-  const reason = await lastReason();
+  if ((await issuedCount()) !== before + 1) wrong.push('issued another token');
+  const reasons = new Set(await Promise.all(rest.map(({ body }) => reasonOf(body))));
+  const reason = [...reasons].join();
   if (reason !== 'assertion_replayed') wrong.push(`gave the reason ${reason}`);
   return { code: `${rest[0]?.status} ${rest[0]?.body.error}`, reason, jti: 'spent', wrong };
 }
 
-/** Keys that change while tokens are asked for: the new one counts, the old one no more. */
+/** Keys that change while tokens are asked for: the new one counts, the old one no more, and what it signed has spent nothing. */
 async function rotation() {
   const idp = await trusted();
   const wrong = [];
@@ -168,10 +207,15 @@ async function rotation() {
   idp.key = await newKey();
   idp.keys = [idp.key];
   if ((await present(await sign(goodClaims(idp), idp.key))).status !== 200) wrong.push('refused the new key');
-  const { status, body } = await present(await sign(goodClaims(idp), old));
-  if (body.error !== 'invalid_grant') wrong.push('took the old key');
+  const [claims, before] = [goodClaims(idp), await issuedCount()];
+  const { status, body } = await present(await sign(claims, old));
+  const reason = await reasonOf(body);
+  if (body.error !== 'invalid_grant' || (await issuedCount()) !== before) wrong.push('took the old key');
+  if (reason !== 'assertion_key_unknown') wrong.push(`gave the reason ${reason}`);
+  const again = await present(await sign(claims, idp.key));
+  if (again.status !== 200) wrong.push('spent the jti');
   await idp.close();
-  return { code: `${status} ${body.error}`, reason: await lastReason(), jti: 'unspent', wrong };
+  return { code: `${status} ${body.error}`, reason, jti: again.status === 200 ? 'unspent' : 'spent', wrong };
 }
 
 const shared = await trusted();
@@ -179,7 +223,7 @@ const rows = [];
 for (const each of cases) rows.push({ name: each.name, ...(await run(each, shared)) });
 for (const [name, story] of Object.entries(stories)) rows.push({ name, ...(await tell(story, shared)) });
 rows.push({ name: 'keys that are changed meanwhile', ...(await rotation()) });
-await shared.close();
+await Promise.all([shared.close(), neighbour.close()]);
 
 if (flags.json) console.log(JSON.stringify(rows));
 else {

@@ -70,6 +70,7 @@ export const exchangeSymptoms = {
     groups_not_narrowed: [
       "Upstream's token cannot be narrowed, and is good for more than the person's groups give at this resource.",
       'The operator maps one of the groups to all of what upstream gives, or takes the mapping of this resource away.',
+    ],
     audience_unregistered: [
       'No operator has said that this client may have identity assertions for this audience.',
       'The operator registers it: POST /admin/xaa/audiences. It is compared byte for byte.',

@@ -63,5 +63,5 @@ describe('the evil twin of an identity provider', () => {
       'another assertion with a jti that was used',
       'used twenty times at once',
     ]);
-  }, 90_000);
+  }, 120_000);
 });

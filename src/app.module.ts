@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { sealedIdentityColumn } from './accounts/identity-vault.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthorizeModule } from './authorize/authorize.module.js';
@@ -61,7 +62,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         EncryptionModule,
-        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns]),
+        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn]),
         KeysModule.sealedBy(Encryption),
         ResourcesModule,
         AccountsModule,

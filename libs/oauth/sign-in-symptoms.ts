@@ -18,6 +18,7 @@ export const signInSymptoms = {
     {
       sign_in_expired: ['More than 10 minutes passed at the identity provider.', BEGIN_AGAIN],
       sign_in_spent: ['The identity provider sent the browser back a second time; a state is used once.', BEGIN_AGAIN],
+      sign_in_unlinked: ['An operator changed who this person is here while they signed in.', BEGIN_AGAIN],
       sign_in_of_another_provider: [
         'The state belongs to a sign-in at another identity provider than the one whose callback was opened (mix-up).',
         `${BEGIN_AGAIN} If it happens again, look for a redirect URI that is registered at the wrong provider.`,

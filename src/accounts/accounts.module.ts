@@ -10,6 +10,7 @@ import { Identities } from './identities.js';
 import { IdentityEntity } from './identity.entity.js';
 import { IdentityStore } from './identity.store.js';
 import { IdentityLinks } from './identity-links.js';
+import { IdentityVault } from './identity-vault.js';
 import { IdentityProviders } from './identity-providers.js';
 import { LoginController } from './login.controller.js';
 import { LogoutController } from './logout.controller.js';
@@ -23,6 +24,7 @@ import { SignInStates } from './sign-in-state.js';
 import { SignIn } from './sign-in.js';
 import { SignInLimits } from './sign-in-limits.js';
 import { UserEntity } from './user.entity.js';
+import { UpstreamPerson } from './upstream-person.js';
 import { UserStore } from './user.store.js';
 import { Users } from './users.js';
 
@@ -56,6 +58,8 @@ import { Users } from './users.js';
     IdentityLinks,
     IdentityProviders,
     OidcClient,
+    UpstreamPerson,
+    IdentityVault,
     SignInStates,
     FederatedAccounts,
     Federation,

@@ -7,6 +7,7 @@ import { Clock } from '../platform/clock/clock.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { Cookies } from './cookies.js';
+import type { NewStanding } from './identity-standing.js';
 import { SessionStore, type SessionView } from './session.store.js';
 import type { User } from './user.js';
 
@@ -22,8 +23,8 @@ export interface BrowserSession {
 export interface StartOptions {
   /** What the password was checked against: if the user has another one by now, there is no session. */
   readonly passwordHash?: string;
-  /** The slug of the one that said who this is. */
-  readonly identityProvider?: string;
+  /** Of whoever an identity provider said this is. */
+  readonly standing?: NewStanding;
   /** Committed with the session. */
   readonly facts?: readonly AuditFact[];
 }
@@ -58,15 +59,16 @@ export class BrowserSessions {
   }
 
   /**
-   * Signs this browser in under a new id and ends the session it had.
+   * Signs this browser in under a new id and ends the session it had. How the person stands at their identity provider is committed
+   * with it.
    *
-   * @returns false when the user was disabled or changed the password meanwhile
+   * @returns false when the user was disabled or changed the password meanwhile, or is not that person of the provider any more
    */
   async start(
     req: Request,
     res: Response,
     user: User,
-    { passwordHash, identityProvider, facts = [] }: StartOptions = {},
+    { passwordHash, standing, facts = [] }: StartOptions = {},
   ): Promise<boolean> {
     const createdAt = this.clock.now();
     const id = uuid7(createdAt);
@@ -74,7 +76,7 @@ export class BrowserSessions {
     const expiresAt = new Date(createdAt.getTime() + this.#maxAgeSeconds * 1000);
     const userAgent = requestContext()?.userAgent ?? '';
     const opened = await this.store.open(
-      { id, secretHash: hash, userId: user.id, userAgent, identityProvider, createdAt, expiresAt },
+      { id, secretHash: hash, userId: user.id, userAgent, standing, createdAt, expiresAt },
       { former: this.#presented(req), passwordHash, auditRows: this.audit.rows(...facts) },
     );
     if (opened) this.cookies.write(res, this.#stem, value, this.#maxAgeSeconds);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { parseDuration } from '../config/duration.js';
 import type { OidcProviderSettings, OidcSettings } from '../config/oidc-settings.js';
 import { DEFAULT_PROVIDER, type IdentityProvider } from './identity-provider.js';
 import { normalEmail } from './user.js';
@@ -24,6 +25,11 @@ export class IdentityProviders {
 
   find(slug: string): IdentityProvider | undefined {
     return this.#all.find((provider) => provider.slug === slug);
+  }
+
+  /** Whether any is asked again about people who signed in there. */
+  get rechecking(): boolean {
+    return this.#all.some(({ recheckSeconds }) => recheckSeconds !== undefined);
   }
 
   /** Those with a button. */
@@ -51,6 +57,7 @@ function toProvider(
 ): IdentityProvider {
   const { issuer = '', clientId = '', clientSecret, connectorId, scopes, displayName } = settings;
   const { includeGroupsScope, hostedDomains, tenants, emailDomains, trustEmail, logoutUpstream } = settings;
+  const { groupsClaim, recheck, authorizationParameters, logoutRevokesTokens } = settings;
   const provider: IdentityProvider = {
     slug,
     issuer,
@@ -60,6 +67,10 @@ function toProvider(
     displayName: displayName ?? new URL(issuer).host,
     scopes: scopes.length === 0 ? DEFAULT_SCOPES : [...new Set(['openid', ...scopes])],
     includeGroupsScope,
+    groupsClaim,
+    recheckSeconds: recheck === 'off' ? undefined : parseDuration(recheck),
+    authorizationParameters: JSON.parse(authorizationParameters) as Record<string, string>,
+    logoutRevokesTokens,
     hostedDomains: hostedDomains.map((domain) => domain.toLowerCase()),
     tenants,
     emailDomains: emailDomains.map((domain) => domain.toLowerCase()),

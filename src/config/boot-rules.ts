@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import type { OidcSettings } from './oidc-settings.js';
 
 /** Rules that no single setting can check: they look at several, or at where the issuer is. */
 export function bootProblems(config: Config): string[] {
@@ -63,13 +64,20 @@ const rules: readonly Rule[] = [
   ],
 ];
 
-function oidcRules({ oidc, isLocal, server }: Config): string[] {
+function oidcRules({ oidc, isLocal, server, dataEncryption }: Config): string[] {
   const problems: string[] = [];
-  const required = (at: string, { issuer, clientId }: { issuer?: string; clientId?: string }): void => {
+  const required = (
+    at: string,
+    { issuer, clientId, recheck }: Pick<OidcSettings, 'issuer' | 'clientId' | 'recheck'>,
+  ): void => {
     if (issuer === undefined) problems.push(`${at}.issuer is required`);
     else if (issuer.startsWith('http:') && !isLocal && URL.canParse(server.issuer))
       problems.push(`${at}.issuer must be https unless the issuer is on localhost`);
     if (clientId === undefined) problems.push(`${at}.client_id is required`);
+    if (recheck !== 'off' && !dataEncryption.driver)
+      problems.push(
+        `${at}.recheck needs encryption at rest, since refresh tokens of the provider are kept for it: set data_encryption.driver to aes_master or vault_transit_encrypt, or recheck to off`,
+      );
   };
   if (oidc.enabled) required('oidc', oidc);
   oidc.providers.forEach((provider, index) => {

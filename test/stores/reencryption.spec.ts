@@ -30,7 +30,7 @@ const former = 'ab'.repeat(32);
 const current = 'cd'.repeat(32);
 const CONNECTIONS = 240;
 /** Each credential, every second access token, a client secret and a private key. */
-const VALUES = CONNECTIONS + CONNECTIONS / 2 + 2;
+const VALUES = CONNECTIONS + CONNECTIONS / 2 + 3;
 
 const directory = temporaryDirectory();
 let fresh: Awaited<ReturnType<typeof freshDatabase>>;
@@ -120,7 +120,7 @@ beforeEach(async () => {
   booted = [];
   await boot(aes('FORMER'));
   await database.query(
-    'truncate reencryptions, outbox, connections, broker_providers, signing_keys, audit_events cascade',
+    'truncate reencryptions, outbox, connections, broker_providers, signing_keys, users, audit_events cascade',
   );
   ids = await plantSealedRows(database, new AesMaster(former), CONNECTIONS);
 });
@@ -178,7 +178,7 @@ describe('re-encryption', () => {
     { timeout: 90_000 },
     async () => {
       await database.query('delete from connections where id > $1', [ids[109]]);
-      const values = 110 + 55 + 2;
+      const values = 110 + 55 + 3;
       const toVault = await boot(transit());
       await toVault.reencryption.begin();
       await toVault.reencryption.run();

@@ -5,6 +5,7 @@ import { Identities0004 } from './migrations/0004-identities.js';
 import { Xaa0005 } from './migrations/0005-xaa.js';
 import { Federation0006 } from './migrations/0006-federation.js';
 import { IdentityStanding0007 } from './migrations/0007-identity-standing.js';
+import { IdentityChecks0010 } from './migrations/0010-identity-checks.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -15,4 +16,5 @@ export const migrations = [
   Xaa0005,
   Federation0006,
   IdentityStanding0007,
+  IdentityChecks0010,
 ];

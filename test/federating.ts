@@ -16,6 +16,7 @@ export interface Federation {
   readonly acme: Idp;
   readonly globex: Idp;
   readonly acmeClient: IdpClient;
+  readonly globexClient: IdpClient;
   /** The configuration file, for a second replica. */
   readonly yaml: string;
   close(): Promise<void>;
@@ -55,7 +56,7 @@ export async function startFederation({
     await app.close();
     await Promise.all([acme.stop(), globex.stop()]);
   };
-  return { app: { ...app, issuer, url: issuer }, acme, globex, acmeClient, yaml, close };
+  return { app: { ...app, issuer, url: issuer }, acme, globex, acmeClient, globexClient, yaml, close };
 }
 
 /** Begins at our sign-in page. @returns the redirect to the provider */

@@ -8,6 +8,7 @@ import { requestContext } from '../platform/http/request-context.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { Cookies } from './cookies.js';
 import type { NewStanding } from './identity-standing.js';
+import { Recheck } from './recheck.js';
 import { SessionStore, type SessionView } from './session.store.js';
 import type { User } from './user.js';
 
@@ -42,6 +43,7 @@ export class BrowserSessions {
     config: Config,
     private readonly store: SessionStore,
     private readonly cookies: Cookies,
+    private readonly recheck: Recheck,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {
@@ -49,8 +51,20 @@ export class BrowserSessions {
     this.#maxAgeSeconds = config.session.maxAgeSeconds;
   }
 
-  /** Read from the database each time: whoever was disabled a moment ago is not signed in. */
+  /**
+   * Read from the database each time: whoever was disabled a moment ago is not signed in. Of whoever came from an identity provider it is
+   * asked again, where that is due.
+   *
+   * @throws OAuthError `try-again` when the provider has not answered for too long
+   */
   async current(req: Request): Promise<BrowserSession | undefined> {
+    const session = await this.held(req);
+    if (session?.identityProvider === undefined) return session;
+    return (await this.recheck.verdictOn(session.user.id)) === 'welcome' ? session : undefined;
+  }
+
+  /** The same without asking an identity provider: to leave nobody need be welcome. */
+  async held(req: Request): Promise<BrowserSession | undefined> {
     const presented = this.#presented(req);
     const row = presented && (await this.store.find(presented.id, this.clock.now()));
     if (!row || !sameBytes(row.secretHash, presented.hash)) return undefined;
@@ -85,7 +99,7 @@ export class BrowserSessions {
 
   /** Signs this browser out. */
   async end(req: Request, res: Response): Promise<void> {
-    const session = await this.current(req);
+    const session = await this.held(req);
     if (session) {
       const fact = { action: 'user.logout', actorId: session.user.id };
       await this.store.end(session.user.id, session.id, this.audit.rows(fact));

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { AccountsModule } from '../accounts/accounts.module.js';
 import { AuthorizeModule } from '../authorize/authorize.module.js';
 import { BrokerModule } from '../broker/broker.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
@@ -25,6 +26,7 @@ import { TokenEndpoint } from './token-endpoint.js';
  */
 @Module({
   imports: [
+    AccountsModule,
     AuthorizeModule,
     BrokerModule,
     ClientsModule,

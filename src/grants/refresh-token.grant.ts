@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
+import { Recheck } from '../accounts/recheck.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
@@ -14,7 +15,10 @@ import { stillGrantable, withinCeiling } from './scope-bounds.js';
 export class RefreshTokenGrant extends Grant {
   readonly type = 'refresh_token';
 
-  constructor(private readonly refreshTokens: RefreshTokens) {
+  constructor(
+    private readonly refreshTokens: RefreshTokens,
+    private readonly recheck: Recheck,
+  ) {
     super();
   }
 
@@ -35,13 +39,15 @@ export class RefreshTokenGrant extends Grant {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
     const resource = grantedResource(form, resources, presented.resourceId, client);
+    const scopes = scopesOf(request.scope, presented, resource, client);
+    await this.#requireWelcome(presented.userId, facts);
     return {
       grantType: this.type,
       client,
       person: { id: presented.userId, version: presented.userVersion, consentId: presented.consentId },
       resource,
       policyEpoch: resources.epoch,
-      scopes: scopesOf(request.scope, presented, resource, client),
+      scopes,
       spends: {
         kind: 'refresh_token',
         familyId: presented.id,
@@ -52,6 +58,13 @@ export class RefreshTokenGrant extends Grant {
         request,
       },
     };
+  }
+
+  /** Last, since an identity provider may be asked. Nothing is spent: after a sign-in there the same token works again (W47). */
+  async #requireWelcome(userId: string, facts: Readonly<Record<string, unknown>>): Promise<void> {
+    const verdict = await this.recheck.verdictOn(userId);
+    if (verdict === 'refused') throw new OAuthError('sign-in-again', 'identity_refused', { facts });
+    if (verdict === 'unchecked') throw new OAuthError('sign-in-again', 'identity_unchecked', { facts });
   }
 }
 

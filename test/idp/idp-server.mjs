@@ -3,6 +3,7 @@
  * (claims) a test says by /control. Beside the honest token endpoint stands a forger: `forge` in the settings names what is wrong with the next
  * ID token, and /logout-token signs whatever it is told. Prints its origin when it listens.
  */
+import { KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, decodeJwt } from 'jose';
@@ -43,6 +44,8 @@ const provider = new Provider(origin, {
   pkce: { required: () => true },
   conformIdTokenClaims: false,
   clientBasedCORS: () => false,
+  // Without its dispatcher, which lets it call nobody on this machine.
+  fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
   // The company allowed this application for everybody.
   loadExistingGrant: async ({ oidc }) => {
     const grant = new oidc.provider.Grant({ accountId: oidc.session.accountId, clientId: oidc.client.clientId });
@@ -62,10 +65,8 @@ const provider = new Provider(origin, {
   interactions: { url: (_ctx, { uid }) => `/interaction/${uid}` },
 });
 
-provider.use(async ({ oidc }, done) => {
-  await done();
-  if (oidc?.params?.grant_type === 'refresh_token') requests.refresh += 1;
-});
+const count = ({ oidc }) => (requests.refresh += oidc.params?.grant_type === 'refresh_token' ? 1 : 0);
+provider.on('grant.success', count).on('grant.error', count);
 const callback = provider.callback();
 server.on('request', (req, res) => {
   const { pathname } = new URL(req.url, origin);
@@ -148,9 +149,11 @@ function signed(honest, { remove = [], claims = {}, header = {}, unsigned, hmac,
     return new SignJWT(payload).setProtectedHeader({ alg: 'HS256', ...header }).sign(new TextEncoder().encode(hmac));
   const own = settings.rotated ? { kid: nextJwk.kid, by: next } : { kid: 'company-1', by: pair };
   const kid = key === 'unknown' ? 'company-2' : own.kid;
-  return new SignJWT(payload)
-    .setProtectedHeader({ alg: 'RS256', kid, ...header })
-    .sign(key ? stranger.privateKey : own.by.privateKey);
+  const by = KeyObject.from(key ? stranger.privateKey : own.by.privateKey);
+  // By hand: a library would not write down what no library should read.
+  const parts = [{ alg: 'RS256', kid, ...header }, payload].map((part) => JSON.stringify(part));
+  const signing = parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
+  return `${signing}.${sign('sha256', Buffer.from(signing), by).toString('base64url')}`;
 }
 
 process.stdout.write(`${origin}\n`);

@@ -66,6 +66,11 @@ export class Identities {
     return this.store.idOf(issuer, subject);
   }
 
+  /** The slug of the one at which they last signed in as this one. */
+  providerOf(tx: Transaction, issuer: string, subject: string): Promise<string | undefined> {
+    return this.store.providerOf(tx, issuer, subject);
+  }
+
   /** By issuer and subject. */
   ofUser(userId: string): Promise<Identity[]> {
     return this.store.ofUser(userId);

@@ -152,7 +152,7 @@ function addIdentities(user: Command, run: Run): void {
 
   user
     .command('unlink-identity')
-    .description('say that a person of an identity provider is not this user; sessions that are open go on')
+    .description('say that a person of an identity provider is not this user; sessions that began there end')
     .requiredOption('--id <id>')
     .requiredOption('--issuer <issuer>', 'byte for byte as in its tokens')
     .requiredOption('--subject <sub>', 'what the issuer calls the person')

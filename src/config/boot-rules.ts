@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import { parseDuration } from './duration.js';
 import type { OidcSettings } from './oidc-settings.js';
 
 /** Rules that no single setting can check: they look at several, or at where the issuer is. */
@@ -74,7 +75,7 @@ function oidcRules({ oidc, isLocal, server, dataEncryption }: Config): string[] 
     else if (issuer.startsWith('http:') && !isLocal && URL.canParse(server.issuer))
       problems.push(`${at}.issuer must be https unless the issuer is on localhost`);
     if (clientId === undefined) problems.push(`${at}.client_id is required`);
-    if (recheck !== 'off' && !dataEncryption.driver)
+    if ((parseDuration(recheck) ?? 0) >= 60 && !dataEncryption.driver)
       problems.push(
         `${at}.recheck needs encryption at rest, since refresh tokens of the provider are kept for it: set data_encryption.driver to aes_master or vault_transit_encrypt, or recheck to off`,
       );

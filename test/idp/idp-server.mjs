@@ -67,6 +67,8 @@ const provider = new Provider(origin, {
 
 const count = ({ oidc }) => (requests.refresh += oidc.params?.grant_type === 'refresh_token' ? 1 : 0);
 provider.on('grant.success', count).on('grant.error', count);
+const refreshTokens = [];
+provider.on('refresh_token.saved', ({ jti }) => refreshTokens.push(jti));
 const callback = provider.callback();
 server.on('request', (req, res) => {
   const { pathname } = new URL(req.url, origin);
@@ -103,7 +105,7 @@ async function released() {
 
 async function control(req, res) {
   if (req.method === 'POST') Object.assign(settings, { forge: undefined }, JSON.parse(await bodyOf(req)));
-  answer(res, 200, { requests });
+  answer(res, 200, { requests, refreshTokens });
 }
 
 async function interaction(req, res) {

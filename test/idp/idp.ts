@@ -66,6 +66,11 @@ export class Idp {
     return ((await (await fetch(`${this.origin}/control`)).json()) as { requests: any }).requests;
   }
 
+  /** Every one that it gave to anybody. */
+  async refreshTokens(): Promise<string[]> {
+    return ((await (await fetch(`${this.origin}/control`)).json()) as { refreshTokens: string[] }).refreshTokens;
+  }
+
   /** A logout token as it would sign it. */
   async logoutToken(claims: Record<string, unknown>, forge: LogoutForge = {}): Promise<string> {
     const response = await fetch(`${this.origin}/logout-token`, {

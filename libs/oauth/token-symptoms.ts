@@ -106,7 +106,7 @@ export const tokenSymptoms = {
     'RFC 6749 §6; OpenID Connect Core §12',
     {
       identity_refused: [
-        'The identity provider of the person does not vouch for them any more: the account there is disabled, or of another domain or tenant.',
+        'The identity provider of the person does not vouch for them any more: the account there is disabled or of another domain or tenant, or what it allowed this server was withdrawn or has run out.',
         'Keep the refresh token. Once the account is in order there, the person signs in here again, and the token works as before.',
       ],
       identity_unchecked: [

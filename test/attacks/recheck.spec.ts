@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { audited, refresh } from '../builders.js';
+import { audited, aUser, refresh, signIn } from '../builders.js';
 import { arrive, type Federation } from '../federating.js';
 import { HttpBrowser } from '../http-browser.js';
 import { fromAcme, INTERVAL_SECONDS, isSignedIn, standingOf, startRechecking, whyRefused } from '../rechecking.js';
@@ -117,6 +117,23 @@ describe('somebody who was refused', () => {
     interval();
     expect(await isSignedIn(at, { browser: elsewhere })).toBe(false);
     expect(await isSignedIn(at, person)).toBe(false);
+  });
+
+  it('may sign in by a password that they have beside it, and applications wait all the same', async () => {
+    const person = await fromAcme(at);
+    const user = await aUser(at.app);
+    await at.app.sql(
+      'update users set provider = $2, password_hash = (select password_hash from users where id = $3) where id = $1',
+      [person.userId, 'local', user.id],
+    );
+    await at.acme.set({ people: { [person.login]: { gone: true } } });
+    interval();
+    expect((await refresh(person.flow, person.refreshToken)).status).toBe(400);
+    const email = `${person.login}@corp.example`;
+    await signIn(person.browser, await person.browser.get(`${at.app.issuer}/login`), { ...user, email });
+    expect(await isSignedIn(at, person)).toBe(true);
+    const answer = await refresh(person.flow, person.refreshToken);
+    expect([answer.status, await whyRefused(at, answer.body.request_id)]).toEqual([400, 'identity_refused']);
   });
 
   it('is told nothing by a stranger’s request: only whoever holds a live token makes the provider be asked', async () => {

@@ -186,6 +186,21 @@ describe('the back channel of one provider', () => {
     expect((await audited(at.app, 'user.backchannel_logout'))[0]?.detail).toEqual({ provider: 'globex', sessions: 0 });
   });
 
+  it('ends of somebody whom two providers know only what began at it', async () => {
+    const { browser, sub } = await aSession();
+    const [{ id } = { id: '' }] = await at.app.sql<{ id: string }>(
+      'select user_id as id from identities where subject = $1',
+      [sub],
+    );
+    await at.app.admin('POST', `/admin/users/${id}/identities`, { issuer: at.globex.origin, subject: sub });
+    const other = new HttpBrowser();
+    expect((await arrive(at, other, sub, 'globex')).status).toBe(303);
+    const own = { iss: at.globex.origin, aud: at.globexClient.clientId };
+    const token = await at.globex.logoutToken({ ...claimsOf({ sub }), ...own });
+    expect((await tell(token, '/oidc/globex/backchannel-logout')).status).toBe(200);
+    expect([await isSignedIn(browser), await isSignedIn(other)]).toEqual([true, false]);
+  });
+
   it('ends nothing when the session is another person’s', async () => {
     const [mine, theirs] = [await aSession(), await aSession()];
     const token = await at.acme.logoutToken(claimsOf({ sub: mine.sub, sid: theirs.sid }));

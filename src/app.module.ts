@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AccountsModule } from './accounts/accounts.module.js';
+import { sealedIdentityColumn } from './accounts/identity-vault.js';
 import { sealedProviderColumn } from './accounts/sign-in-provider-secrets.js';
 import { AdminModule } from './admin/admin.module.js';
 import { AuditModule } from './audit/audit.module.js';
@@ -64,7 +65,7 @@ export class AppModule {
         HealthModule,
         AuditModule,
         EncryptionModule,
-        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn]),
+        ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),
         ResourcesModule,
         AccountsModule,

@@ -3,12 +3,22 @@ import { HttpBrowser, type Visit } from './http-browser.js';
 import { Idp, type IdpClient } from './idp/idp.js';
 import { freePort } from './server-process.js';
 
+/** What a provider with `recheck` needs: refresh tokens of it are kept. */
+export const SEALING = {
+  DATA_ENCRYPTION_DRIVER: 'aes_master',
+  DATA_ENCRYPTION_KEY_ENV: 'AUTHPLANE_TEST_MASTER',
+  TEST_MASTER: 'ab'.repeat(32),
+};
+
 /** This server with the identity providers of two companies, `acme` and `globex`. */
 export interface Federation {
   readonly app: TestApp;
   readonly acme: Idp;
   readonly globex: Idp;
   readonly acmeClient: IdpClient;
+  readonly globexClient: IdpClient;
+  /** The configuration file, for a second replica. */
+  readonly yaml: string;
   close(): Promise<void>;
 }
 
@@ -23,10 +33,14 @@ export async function startFederation({
 }: { more?: string; provider?: string; options?: TestAppOptions } = {}): Promise<Federation> {
   const [acme, globex, port] = [await Idp.start(), await Idp.start(), await freePort()];
   const issuer = `http://localhost:${port}`;
-  const acmeClient = await acme.register([`${issuer}/oidc/acme/callback`], {
-    post_logout_redirect_uris: [`${issuer}/login`],
-  });
-  const globexClient = await globex.register([`${issuer}/oidc/globex/callback`]);
+  const registered = (idp: Idp, slug: string): Promise<IdpClient> =>
+    idp.register([`${issuer}/oidc/${slug}/callback`], {
+      grant_types: ['authorization_code', 'refresh_token'],
+      post_logout_redirect_uris: [`${issuer}/login`],
+      backchannel_logout_uri: `${issuer}/oidc/${slug}/backchannel-logout`,
+      backchannel_logout_session_required: true,
+    });
+  const [acmeClient, globexClient] = [await registered(acme, 'acme'), await registered(globex, 'globex')];
   const entry = (slug: string, { origin }: Idp, { clientId, clientSecret }: IdpClient): string =>
     `    - { slug: ${slug}, display_name: ${slug}, issuer: '${origin}', client_id: '${clientId}', client_secret: '${clientSecret}'`;
   const yaml = [
@@ -42,7 +56,7 @@ export async function startFederation({
     await app.close();
     await Promise.all([acme.stop(), globex.stop()]);
   };
-  return { app: { ...app, issuer, url: issuer }, acme, globex, acmeClient, close };
+  return { app: { ...app, issuer, url: issuer }, acme, globex, acmeClient, globexClient, yaml, close };
 }
 
 /** Begins at our sign-in page. @returns the redirect to the provider */

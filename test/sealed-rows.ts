@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sealedIdentityColumn } from '../src/accounts/identity-vault.js';
 import { sealedProviderColumn } from '../src/accounts/sign-in-provider-secrets.js';
 import { brokerSealedColumns } from '../src/broker/credential-vault.js';
 import type { Encryption } from '../src/encryption/encryption.js';
@@ -10,15 +11,20 @@ import { uuid7 } from '../src/platform/uuid7.js';
 type Ask = Pick<Database, 'query'>;
 
 /** Everything that lies sealed, as the composition root lists it. */
-export const sealedColumns: readonly SealedColumn[] = [sealedKeyColumn, ...brokerSealedColumns, sealedProviderColumn];
+export const sealedColumns: readonly SealedColumn[] = [
+  sealedKeyColumn,
+  ...brokerSealedColumns,
+  sealedIdentityColumn,
+  sealedProviderColumn,
+];
 
 const providerId = '0190a000-0000-7000-8000-00000000aaaa';
 const credentialOf = (id: string): string => `credential of ${id}`;
 const accessTokenOf = (id: string): string => `access token of ${id}`;
 
 /**
- * A provider and a sign-in provider with a sealed secret, a retired signing key, and connections, of which every second one has a cached access token; all sealed
- * by `encryption`.
+ * A provider and a sign-in provider with a sealed secret, a retired signing key, a person known to an identity provider, and connections,
+ * of which every second one has a cached access token; all sealed by `encryption`.
  *
  * @returns the ids of the connections
  */
@@ -38,6 +44,14 @@ export async function plantSealedRows(database: Ask, encryption: Encryption, con
     `insert into signing_keys (kid, alg, public_jwk, sealed_private_key, created_at, activates_at, retired_at, published_until)
      values ('retired', 'ES256', '{}', $1, $2, $2, $2, $2)`,
     [await seal('private key', 'signing-key:retired'), new Date(0)],
+  );
+  const [personId, identityId] = [randomUUID(), randomUUID()];
+  await database.query(
+    `with person as (insert into users (id, name, role, status, provider, version, created_at, updated_at)
+       values ($1, 'Ada', 'user', 'active', 'oidc', 1, $3, $3) returning id)
+     insert into identities (id, issuer, subject, user_id, created_at, sealed_refresh_token)
+     select $2, 'https://idp.example', $1::text, id, $3, $4 from person`,
+    [personId, identityId, now, await seal('refresh token', `identity-refresh-token:${personId}/${identityId}`)],
   );
   const ids = Array.from({ length: connections }, () => uuid7(now));
   for (let from = 0; from < ids.length; from += 1_000) {
@@ -89,5 +103,6 @@ export async function openAll(database: Ask, encryption: Encryption): Promise<Op
 function expected(column: string, id: string): string[] {
   if (column === 'sealed_credential') return [credentialOf(id), 'newer'];
   if (column === 'sealed_access_token') return [accessTokenOf(id)];
+  if (column === 'sealed_refresh_token') return ['refresh token'];
   return column === 'sealed_secret' ? ['client secret'] : ['private key', '-----BEGIN PRIVATE KEY-----'];
 }

@@ -14,6 +14,7 @@ const tokenParameters: ReadonlySet<string> = new Set([
   'actor_token',
   'assertion',
   'client_assertion',
+  'logout_token',
   'request',
 ]);
 

@@ -102,6 +102,10 @@ export const requestSymptoms = {
       "The issuer's host does not answer, or its key set cannot be used; the keys that are remembered are too old.",
       'The operator looks why: authserver admin idp refresh-keys. Nothing was consumed or issued; try again after Retry-After.',
     ],
+    recheck_unavailable: [
+      'The identity provider at which the person signed in has not answered for more than an hour beyond its recheck interval.',
+      'Nothing was consumed or issued; try again after Retry-After. The log tells what is in the way.',
+    ],
     upstream_unavailable: [
       'The upstream provider does not answer, or asks to be left alone for a while.',
       'The connection stays; try again after Retry-After.',

@@ -1,5 +1,6 @@
 import { symptom } from './symptom.js';
 
+const TO_THE_PROVIDER = 'Look at what the identity provider sends; the audit row says which check failed.';
 const BEGIN_AGAIN = 'Begin again at the sign-in page.';
 
 /** What a person meets on the way through the company's identity provider. */
@@ -18,6 +19,7 @@ export const signInSymptoms = {
     {
       sign_in_expired: ['More than 10 minutes passed at the identity provider.', BEGIN_AGAIN],
       sign_in_spent: ['The identity provider sent the browser back a second time; a state is used once.', BEGIN_AGAIN],
+      sign_in_unlinked: ['An operator changed who this person is here while they signed in.', BEGIN_AGAIN],
       sign_in_of_another_provider: [
         'The state belongs to a sign-in at another identity provider than the one whose callback was opened (mix-up).',
         `${BEGIN_AGAIN} If it happens again, look for a redirect URI that is registered at the wrong provider.`,
@@ -60,6 +62,32 @@ export const signInSymptoms = {
       ],
     },
     409,
+  ),
+  'logout-token-invalid': symptom(
+    'invalid_request',
+    'logout_token may not be believed',
+    'OpenID Connect Back-Channel Logout 1.0 §2.6',
+    {
+      logout_token_malformed: [
+        'It is no signed JWT in compact form, a member occurs twice in it, or its typ is another than JWT or logout+jwt.',
+        TO_THE_PROVIDER,
+      ],
+      logout_token_signature: [
+        'It is not signed by a key of this identity provider with an asymmetric algorithm.',
+        `${TO_THE_PROVIDER} Is its key set current, and the URL that of this provider?`,
+      ],
+      logout_token_issuer: ['Its iss is not this identity provider.', TO_THE_PROVIDER],
+      logout_token_audience: ['Its aud does not name the client that this server is there.', TO_THE_PROVIDER],
+      logout_token_time: [
+        'It has expired, lacks exp or iat, or was issued more than five minutes ago or in the future.',
+        'Compare the clocks of the two servers.',
+      ],
+      logout_token_event: ['It is not about a back-channel logout: the member of events is missing.', TO_THE_PROVIDER],
+      logout_token_nonce: ['It has a nonce: it is an ID token.', TO_THE_PROVIDER],
+      logout_token_subject: ['It names neither sub nor sid, or not as text.', TO_THE_PROVIDER],
+      logout_token_jti: ['It has no jti, or one longer than 256 bytes.', TO_THE_PROVIDER],
+      logout_token_replayed: ['A token with this jti was used before.', 'Make a new one for each sign-out.'],
+    },
   ),
   'sign-in-upstream-away': symptom(
     'temporarily_unavailable',

@@ -108,4 +108,19 @@ export const tokenSymptoms = {
       'Sign in again.',
     ],
   }),
+  'sign-in-again': symptom(
+    'invalid_grant',
+    'the person must sign in again; this refresh token works after that',
+    'RFC 6749 §6; OpenID Connect Core §12',
+    {
+      identity_refused: [
+        'The identity provider of the person does not vouch for them any more: the account there is disabled or of another domain or tenant, or what it allowed this server was withdrawn or has run out.',
+        'Keep the refresh token. Once the account is in order there, the person signs in here again, and the token works as before.',
+      ],
+      identity_unchecked: [
+        'It is time to ask the identity provider again whether the person is welcome (recheck), and there is nothing to ask it with: it gave no refresh token, or the answer to the last question was lost.',
+        'Keep the refresh token. The person signs in here again, and it works as before. Operators: does the provider give refresh tokens to this server (offline_access)?',
+      ],
+    },
+  ),
 } as const;

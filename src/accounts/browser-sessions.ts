@@ -7,6 +7,8 @@ import { Clock } from '../platform/clock/clock.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { Cookies } from './cookies.js';
+import type { NewStanding } from './identity-standing.js';
+import { Recheck } from './recheck.js';
 import { SessionStore, type SessionView } from './session.store.js';
 import type { User } from './user.js';
 
@@ -22,8 +24,8 @@ export interface BrowserSession {
 export interface StartOptions {
   /** What the password was checked against: if the user has another one by now, there is no session. */
   readonly passwordHash?: string;
-  /** The slug of the one that said who this is. */
-  readonly identityProvider?: string;
+  /** Of whoever an identity provider said this is. */
+  readonly standing?: NewStanding;
   /** Committed with the session. */
   readonly facts?: readonly AuditFact[];
 }
@@ -41,6 +43,7 @@ export class BrowserSessions {
     config: Config,
     private readonly store: SessionStore,
     private readonly cookies: Cookies,
+    private readonly recheck: Recheck,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
   ) {
@@ -48,8 +51,20 @@ export class BrowserSessions {
     this.#maxAgeSeconds = config.session.maxAgeSeconds;
   }
 
-  /** Read from the database each time: whoever was disabled a moment ago is not signed in. */
+  /**
+   * Read from the database each time: whoever was disabled a moment ago is not signed in. Of whoever came from an identity provider it is
+   * asked again, where that is due.
+   *
+   * @throws OAuthError `try-again` when the provider has not answered for too long
+   */
   async current(req: Request): Promise<BrowserSession | undefined> {
+    const session = await this.held(req);
+    if (session?.identityProvider === undefined) return session;
+    return (await this.recheck.verdictOn(session.user.id)) === 'welcome' ? session : undefined;
+  }
+
+  /** The same without asking an identity provider: to leave nobody need be welcome. */
+  async held(req: Request): Promise<BrowserSession | undefined> {
     const presented = this.#presented(req);
     const row = presented && (await this.store.find(presented.id, this.clock.now()));
     if (!row || !sameBytes(row.secretHash, presented.hash)) return undefined;
@@ -58,15 +73,16 @@ export class BrowserSessions {
   }
 
   /**
-   * Signs this browser in under a new id and ends the session it had.
+   * Signs this browser in under a new id and ends the session it had. How the person stands at their identity provider is committed
+   * with it.
    *
-   * @returns false when the user was disabled or changed the password meanwhile
+   * @returns false when the user was disabled or changed the password meanwhile, or is not that person of the provider any more
    */
   async start(
     req: Request,
     res: Response,
     user: User,
-    { passwordHash, identityProvider, facts = [] }: StartOptions = {},
+    { passwordHash, standing, facts = [] }: StartOptions = {},
   ): Promise<boolean> {
     const createdAt = this.clock.now();
     const id = uuid7(createdAt);
@@ -74,7 +90,7 @@ export class BrowserSessions {
     const expiresAt = new Date(createdAt.getTime() + this.#maxAgeSeconds * 1000);
     const userAgent = requestContext()?.userAgent ?? '';
     const opened = await this.store.open(
-      { id, secretHash: hash, userId: user.id, userAgent, identityProvider, createdAt, expiresAt },
+      { id, secretHash: hash, userId: user.id, userAgent, standing, createdAt, expiresAt },
       { former: this.#presented(req), passwordHash, auditRows: this.audit.rows(...facts) },
     );
     if (opened) this.cookies.write(res, this.#stem, value, this.#maxAgeSeconds);
@@ -83,7 +99,7 @@ export class BrowserSessions {
 
   /** Signs this browser out. */
   async end(req: Request, res: Response): Promise<void> {
-    const session = await this.current(req);
+    const session = await this.held(req);
     if (session) {
       const fact = { action: 'user.logout', actorId: session.user.id };
       await this.store.end(session.user.id, session.id, this.audit.rows(fact));

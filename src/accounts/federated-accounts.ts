@@ -21,13 +21,16 @@ export class FederatedAccounts {
   ) {}
 
   /** @throws OAuthError for a page: not of the company, disabled, or an address that somebody else has */
-  async of(provider: IdentityProvider, claims: IDToken): Promise<User> {
+  async of(provider: IdentityProvider, claims: IDToken): Promise<{ user: User; identityId: string }> {
     requireMember(provider, claims);
     if (claims.sub === '' || claims.sub.length > MAX_SUBJECT)
       throw new OAuthError('sign-in-refused-upstream', 'idp_answer_invalid', { facts: { provider: provider.slug } });
     const user = (await this.identities.find(claims.iss, claims.sub)) ?? (await this.#create(provider, claims));
-    if (user.status === 'active') return user;
-    throw new OAuthError('sign-in-not-allowed', 'user_disabled', { facts: { provider: provider.slug, user: user.id } });
+    const facts = { provider: provider.slug, user: user.id };
+    if (user.status !== 'active') throw new OAuthError('sign-in-not-allowed', 'user_disabled', { facts });
+    const identityId = await this.identities.idOf(claims.iss, claims.sub);
+    if (identityId === undefined) throw new OAuthError('sign-in-flow-over', 'sign_in_unlinked', { facts });
+    return { user, identityId };
   }
 
   /** Whose address is taken gets no account: they would find theirs empty and not know why. */
@@ -43,8 +46,12 @@ export class FederatedAccounts {
   }
 }
 
-function requireMember({ slug, hostedDomains, tenants }: IdentityProvider, claims: IDToken): void {
-  const { hd, tid } = claims;
+/** @throws OAuthError for a page */
+export function requireMember(
+  { slug, hostedDomains, tenants }: IdentityProvider,
+  claims: Readonly<Record<string, unknown>>,
+): void {
+  const { hd, tid }: { hd?: unknown; tid?: unknown } = claims;
   const facts = { provider: slug };
   if (hostedDomains.length > 0 && !(typeof hd === 'string' && hostedDomains.includes(hd.toLowerCase())))
     throw new OAuthError('sign-in-not-allowed', 'hosted_domain_refused', { facts });

@@ -6,9 +6,10 @@ import { OAuthError } from '#libs/oauth';
 import { BrowserSessions } from './browser-sessions.js';
 import { FederatedAccounts } from './federated-accounts.js';
 import type { IdentityProvider } from './identity-provider.js';
-import { OidcClient } from './oidc-client.js';
-import { signInErrorOf } from './oidc-errors.js';
-import { SignInStates, type PendingSignIn } from './sign-in-state.js';
+import type { NewStanding } from './identity-standing.js';
+import { IdentityVault } from './identity-vault.js';
+import { SignInStates } from './sign-in-state.js';
+import { UpstreamPerson, type Arrived } from './upstream-person.js';
 
 export interface Beginning {
   /** The sealed request to go on with afterwards. */
@@ -24,17 +25,19 @@ export interface Beginning {
 @Injectable()
 export class Federation {
   constructor(
-    private readonly client: OidcClient,
+    private readonly person: UpstreamPerson,
     private readonly states: SignInStates,
     private readonly accounts: FederatedAccounts,
+    private readonly vault: IdentityVault,
     private readonly sessions: BrowserSessions,
   ) {}
 
   /** @returns where the browser goes */
   async begin(req: Request, res: Response, provider: IdentityProvider, from: Beginning): Promise<string> {
-    const configuration = await this.#configurationOf(provider);
+    const configuration = await this.person.configurationOf(provider);
     const { state, pending } = this.states.begin(req, res, provider, from.request);
     const asked: Record<string, string | undefined> = {
+      ...provider.authorizationParameters,
       redirect_uri: provider.redirectUri,
       scope: scopeOf(provider, configuration),
       state,
@@ -63,13 +66,12 @@ export class Federation {
     provider: IdentityProvider,
     query: URLSearchParams,
   ): Promise<string | undefined> {
-    const state = query.get('state') ?? '';
-    const pending = await this.states.spend(req, state, provider);
-    const configuration = await this.#configurationOf(provider);
-    const claims = await this.#claims(configuration, provider, query, state, pending);
-    const user = await this.accounts.of(provider, claims);
+    const pending = await this.states.spend(req, query.get('state') ?? '', provider);
+    const arrived = await this.person.arrived(provider, query, pending);
+    const { user, identityId } = await this.accounts.of(provider, arrived.claims);
     const facts = [{ action: 'user.oidc_login', actorId: user.id, detail: { provider: provider.slug } }];
-    if (!(await this.sessions.start(req, res, user, { facts, identityProvider: provider.slug })))
+    const standing = await this.#standingOf(provider, { userId: user.id, identityId }, arrived);
+    if (!(await this.sessions.start(req, res, user, { facts, standing })))
       throw new OAuthError('sign-in-not-allowed', 'user_disabled', { facts: { provider: provider.slug } });
     return pending.request;
   }
@@ -83,47 +85,32 @@ export class Federation {
    */
   async endSessionUrl(provider: IdentityProvider, loginUrl: string, request?: string): Promise<string | undefined> {
     if (!provider.logoutUpstream) return undefined;
-    const configuration = await this.client.of(provider).catch(() => undefined);
+    const configuration = await this.person.configurationOf(provider).catch(() => undefined);
     if (!configuration?.serverMetadata().end_session_endpoint) return undefined;
     const parameters = new URLSearchParams({ post_logout_redirect_uri: loginUrl });
     if (request !== undefined) parameters.set('state', request);
     return oidc.buildEndSessionUrl(configuration, parameters).href;
   }
 
-  /** What the ID token says; and the user info endpoint, where the token does not say how to name the person. */
-  async #claims(
-    configuration: oidc.Configuration,
-    provider: IdentityProvider,
-    query: URLSearchParams,
-    expectedState: string,
-    { nonce: expectedNonce, codeVerifier: pkceCodeVerifier }: PendingSignIn,
-  ): Promise<oidc.IDToken> {
-    try {
-      const url = new URL(provider.redirectUri);
-      url.search = query.toString();
-      const checks = { expectedState, expectedNonce, pkceCodeVerifier, idTokenExpected: true };
-      const tokens = await oidc.authorizationCodeGrant(configuration, url, checks);
-      const claims = tokens.claims();
-      if (claims === undefined) throw new OAuthError('sign-in-refused-upstream', 'idp_answer_invalid');
-      if (claims['email'] !== undefined || !configuration.serverMetadata().userinfo_endpoint) return claims;
-      const more = await oidc.fetchUserInfo(configuration, tokens.access_token, claims.sub);
-      return { ...more, ...claims };
-    } catch (error) {
-      throw signInErrorOf(error, provider.slug);
-    }
-  }
-
-  async #configurationOf(provider: IdentityProvider): Promise<oidc.Configuration> {
-    try {
-      return await this.client.of(provider);
-    } catch (error) {
-      throw signInErrorOf(error, provider.slug, 'discovery');
-    }
+  /** A refresh token is kept only where it is for something. */
+  async #standingOf(
+    { slug, recheckSeconds }: IdentityProvider,
+    place: { readonly userId: string; readonly identityId: string },
+    { groups, refreshToken, sessionId }: Arrived,
+  ): Promise<NewStanding> {
+    const { identityId } = place;
+    const standing = { identityId, provider: slug, groups, sessionId, rechecks: recheckSeconds !== undefined };
+    if (!standing.rechecks || refreshToken === undefined) return standing;
+    return { ...standing, sealedRefreshToken: await this.vault.seal(place, refreshToken) };
   }
 }
 
-function scopeOf({ scopes, includeGroupsScope }: IdentityProvider, configuration: oidc.Configuration): string {
+function scopeOf(
+  { scopes, includeGroupsScope, recheckSeconds }: IdentityProvider,
+  configuration: oidc.Configuration,
+): string {
   const known = configuration.serverMetadata().scopes_supported ?? [];
   const groups = includeGroupsScope && known.includes('groups') ? ['groups'] : [];
-  return [...new Set([...scopes, ...groups])].join(' ');
+  const offline = recheckSeconds !== undefined && known.includes('offline_access') ? ['offline_access'] : [];
+  return [...new Set([...scopes, ...groups, ...offline])].join(' ');
 }

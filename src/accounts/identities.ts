@@ -26,6 +26,13 @@ export interface Identity {
   readonly issuer: string;
   readonly subject: string;
   readonly createdAt: Date;
+  /** The slug of the identity provider at which they last signed in as this one. */
+  readonly provider?: string | null;
+  readonly groups?: readonly string[] | null;
+  /** When the provider last said that all is well. */
+  readonly checkedAt?: Date | null;
+  /** When it said that it is not. */
+  readonly refusedAt?: Date | null;
 }
 
 /** The subject is somebody else's already. */
@@ -53,6 +60,15 @@ export class Identities {
   async find(issuer: string, subject: string): Promise<User | undefined> {
     const userId = await this.store.find(issuer, subject);
     return userId === undefined ? undefined : this.users.find(userId);
+  }
+
+  async idOf(issuer: string, subject: string): Promise<string | undefined> {
+    return this.store.idOf(issuer, subject);
+  }
+
+  /** The slug of the one at which they last signed in as this one. */
+  providerOf(tx: Transaction, issuer: string, subject: string): Promise<string | undefined> {
+    return this.store.providerOf(tx, issuer, subject);
   }
 
   /** By issuer and subject. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Identities, type Identity } from './identities.js';
+import { SessionStore } from './session.store.js';
 import { UserStore } from './user.store.js';
 
 /** What an operator does about who is whom: the only way by which an account that is there becomes somebody's of an identity provider. */
@@ -8,6 +9,7 @@ export class IdentityLinks {
   constructor(
     private readonly identities: Identities,
     private readonly users: UserStore,
+    private readonly sessions: SessionStore,
   ) {}
 
   /** @returns undefined when there is no such user */
@@ -27,8 +29,13 @@ export class IdentityLinks {
     });
   }
 
-  /** @returns false when this was not this user */
+  /** Ends the sessions that began there: they were somebody else's. @returns false when this was not this user */
   unlink(userId: string, issuer: string, subject: string): Promise<boolean> {
-    return this.users.transaction((tx) => this.identities.unlink(tx, userId, issuer, subject));
+    return this.users.transaction(async (tx) => {
+      const provider = await this.identities.providerOf(tx, issuer, subject);
+      if (!(await this.identities.unlink(tx, userId, issuer, subject))) return false;
+      if (provider !== undefined) await this.sessions.removeOfProvider(tx, userId, provider);
+      return true;
+    });
   }
 }

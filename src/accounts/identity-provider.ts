@@ -10,6 +10,14 @@ export interface IdentityProvider {
   /** `openid` is among them. */
   readonly scopes: readonly string[];
   readonly includeGroupsScope: boolean;
+  /** The claim that holds them. */
+  readonly groupsClaim: string;
+  /** After how long it is asked again whether somebody is still welcome; absent: never. */
+  readonly recheckSeconds?: number;
+  /** Added to every authorization request. */
+  readonly authorizationParameters: Readonly<Record<string, string>>;
+  /** Whether a sign-out told by its back channel ends refresh families, too. */
+  readonly logoutRevokesTokens: boolean;
   /** Dex forwards to it. */
   readonly connectorId?: string;
   /** Of these one must be the `hd` of the ID token; none: any. */

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { parseDuration } from '../config/duration.js';
 import type { OidcProviderSettings, OidcSettings } from '../config/oidc-settings.js';
 import { OidcMembersWrong, readOidcProvider } from '../config/stored-oidc-provider.js';
 import { DEFAULT_PROVIDER, type IdentityProvider } from './identity-provider.js';
@@ -59,6 +60,20 @@ export class IdentityProviders {
     return this.#withSecret((await this.#ways()).find(({ provider }) => provider.slug === slug));
   }
 
+  /** The same without its secret, which it costs nothing to know. */
+  async known(slug: string): Promise<IdentityProvider | undefined> {
+    return (await this.#ways()).find(({ provider }) => provider.slug === slug)?.provider;
+  }
+
+  /**
+   * Whether any is asked again about people who signed in there.
+   *
+   * @param epoch that the caller decides on; absent: as of now
+   */
+  async asksAgain(epoch?: number): Promise<boolean> {
+    return (await this.#ways(epoch)).some(({ provider }) => provider.recheckSeconds !== undefined);
+  }
+
   async ways(): Promise<SignInWays> {
     const all = (await this.#ways()).map(({ provider }) => provider);
     const shown = all.filter(({ emailDomains }) => emailDomains.length === 0);
@@ -74,7 +89,8 @@ export class IdentityProviders {
   }
 
   /** @throws DatabaseAway */
-  async #ways(): Promise<readonly Way[]> {
+  async #ways(asOf?: number): Promise<readonly Way[]> {
+    if (this.#known && this.#known.epoch === asOf) return this.#known.ways;
     const epoch = await this.store.epoch();
     if (this.#known?.epoch === epoch) return this.#known.ways;
     const taken = new Set(this.#configured.map(({ provider }) => provider.slug));
@@ -117,6 +133,7 @@ function toProvider(
 ): IdentityProvider {
   const { issuer = '', clientId = '', clientSecret, connectorId, scopes, displayName } = settings;
   const { includeGroupsScope, hostedDomains, tenants, emailDomains, trustEmail, logoutUpstream } = settings;
+  const { groupsClaim, recheck, authorizationParameters, logoutRevokesTokens } = settings;
   const provider: IdentityProvider = {
     slug,
     issuer,
@@ -126,6 +143,10 @@ function toProvider(
     displayName: displayName ?? new URL(issuer).host,
     scopes: scopes.length === 0 ? DEFAULT_SCOPES : [...new Set(['openid', ...scopes])],
     includeGroupsScope,
+    groupsClaim,
+    recheckSeconds: recheck === 'off' ? undefined : parseDuration(recheck),
+    authorizationParameters: JSON.parse(authorizationParameters) as Record<string, string>,
+    logoutRevokesTokens,
     hostedDomains: hostedDomains.map((domain) => domain.toLowerCase()),
     tenants,
     emailDomains: emailDomains.map((domain) => domain.toLowerCase()),

@@ -18,4 +18,8 @@ export class IdentityEntity {
   @Column({ type: 'timestamptz', name: 'refused_at', nullable: true }) refusedAt?: Date | null;
   @Column({ type: 'text', name: 'sealed_refresh_token', nullable: true, select: false }) sealedRefreshToken?:
     string | null;
+  /** Since when somebody asks the provider about this person; long ago: they died at it, and nobody knows what came of it. */
+  @Column({ type: 'timestamptz', name: 'check_began_at', nullable: true }) checkBeganAt?: Date | null;
+  /** Until then the provider, which was away, is left alone. */
+  @Column({ type: 'timestamptz', name: 'check_again_at', nullable: true }) checkAgainAt?: Date | null;
 }

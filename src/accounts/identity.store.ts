@@ -12,6 +12,14 @@ export class IdentityStore {
     return row?.userId;
   }
 
+  async idOf(issuer: string, subject: string): Promise<string | undefined> {
+    return (await this.database.manager.findOneBy(IdentityEntity, { issuer, subject }))?.id;
+  }
+
+  async providerOf(tx: Transaction, issuer: string, subject: string): Promise<string | undefined> {
+    return (await tx.findOneBy(IdentityEntity, { issuer, subject }))?.provider ?? undefined;
+  }
+
   /** Until the transaction ends, nobody else decides who this subject is: there is no row yet that could be locked. */
   async lock(tx: Transaction, issuer: string, subject: string): Promise<void> {
     await tx.query(`select pg_advisory_xact_lock(hashtextextended($1, length($2::text)))`, [

@@ -24,7 +24,7 @@ export class LogoutController {
 
   @Post()
   async leave(@Req() req: Request, @Res() res: Response, @FormBody() form: Form): Promise<void> {
-    const session = await this.sessions.current(req);
+    const session = await this.sessions.held(req);
     if (session) {
       this.csrf.require(req, form.get('csrf'), session.id, LOGOUT);
       await this.sessions.end(req, res);

@@ -30,7 +30,7 @@ export function signInErrorOf(error: unknown, provider: string, during?: 'discov
     : error;
 }
 
-function causesOf(error: unknown): unknown[] {
+export function causesOf(error: unknown): unknown[] {
   const chain: unknown[] = [];
   for (let at = error; at instanceof Error && chain.length < 8; at = at.cause) chain.push(at);
   return chain;
@@ -40,7 +40,7 @@ const isTimeout = (cause: unknown): boolean =>
   cause instanceof ClientError && (cause.code === 'OAUTH_TIMEOUT' || cause.code === 'OAUTH_ABORT');
 
 /** The library's own words, which hold nothing of what the provider sent. */
-function whyOf(chain: readonly unknown[]): string {
+export function whyOf(chain: readonly unknown[]): string {
   return chain
     .map((cause) => (cause instanceof ResponseBodyError ? printable(cause.error) : (cause as Error).message))
     .filter((words) => words !== undefined)

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
 import { insertAudit } from '../audit/audit-rows.js';
 import { Database, type Transaction } from '../platform/postgres/database.js';
+import type { NewStanding } from './identity-standing.js';
 import { SessionEntity } from './session.entity.js';
 import type { User } from './user.js';
 
@@ -10,8 +11,8 @@ export interface NewSession {
   readonly secretHash: Buffer;
   readonly userId: string;
   readonly userAgent: string;
-  /** The slug of the one at which it began. */
-  readonly identityProvider?: string;
+  /** Of whoever an identity provider said this is. */
+  readonly standing?: NewStanding;
   readonly createdAt: Date;
   readonly expiresAt: Date;
 }
@@ -48,11 +49,12 @@ export class SessionStore {
   /**
    * Opens a session for a user who is active and still has that password, ends the former one of this browser, and sweeps the
    * user's expired ones. The user's row is locked first, as in every change of a user: a password that is being changed cannot
-   * open a session that outlives the change.
+   * open a session that outlives the change. An identity that was taken away meanwhile opens none.
    *
    * @returns false when nothing was opened
    */
   async open(session: NewSession, { former, passwordHash, auditRows }: Opening): Promise<boolean> {
+    const { standing } = session;
     const rows = await this.database.query(OPEN, [
       session.id,
       session.secretHash,
@@ -64,7 +66,12 @@ export class SessionStore {
       former?.id ?? null,
       former?.hash ?? null,
       auditRows,
-      session.identityProvider ?? null,
+      standing?.provider ?? null,
+      standing?.sessionId ?? null,
+      standing?.identityId ?? null,
+      standing?.groups ?? null,
+      standing?.rechecks ?? false,
+      standing?.sealedRefreshToken ?? null,
     ]);
     return rows.length === 1;
   }
@@ -97,20 +104,40 @@ export class SessionStore {
     return (await this.database.query(END_ALL, [userId, exceptId ?? null, auditRows])).length;
   }
 
+  /** Inside a change of how the user stands at an identity provider: those that began there. */
+  async removeOfProvider(tx: Transaction, userId: string, identityProvider: string): Promise<void> {
+    await tx.delete(SessionEntity, { userId, identityProvider });
+  }
+
   /** Inside a change of the user that no session survives. */
   async removeAll(tx: Transaction, userId: string): Promise<void> {
     await tx.delete(SessionEntity, { userId });
   }
 }
 
+/** Whoever takes an identity away is waited for, and then opens none: the update of its row sees to that, a look at it would not. */
 const OPEN = `
-  with opened as (
-    insert into sessions (id, secret_hash, user_id, user_agent, created_at, expires_at, identity_provider)
-    select $1::uuid, $2::bytea, u.id, $4::text, $5::timestamptz, $6::timestamptz, $11::text
+  with former as (
+    select provider, groups from identities where id = $13::uuid
+  ), standing as (
+    update identities set provider = $11, groups = $14::text[], checked_at = $5::timestamptz, refused_at = null,
+           check_began_at = null, check_again_at = null,
+           sealed_refresh_token = case when not $15::boolean then null when $16::text is not null then $16
+             when refused_at is null then sealed_refresh_token end
+     where id = $13::uuid and user_id = $3::uuid and exists (select from users where id = $3 and status = 'active')
+    returning id
+  ), opened as (
+    insert into sessions (id, secret_hash, user_id, user_agent, created_at, expires_at, identity_provider, upstream_session_id)
+    select $1::uuid, $2::bytea, u.id, $4::text, $5::timestamptz, $6::timestamptz, $11::text, $12::text
     from users u
     where u.id = $3 and u.status = 'active' and ($7::text is null or u.password_hash = $7)
+      and ($13::uuid is null or exists (select from standing))
     for share of u
     returning id, user_id
+  ), policies as (
+    update policy_epoch set epoch = epoch + 1
+     where exists (select from opened) and exists (
+       select from former where provider is not null and (provider <> $11 or groups is distinct from $14::text[]))
   ), ended as (
     delete from sessions s using opened o
     where (s.id = $8::uuid and s.secret_hash = $9::bytea) or (s.user_id = o.user_id and s.expires_at <= $5::timestamptz)

@@ -14,8 +14,12 @@ export class IdentityName {
   subject: string;
 }
 
-export const toIdentityView = ({ issuer, subject, createdAt }: Identity) => ({
-  issuer,
-  subject,
-  created_at: createdAt.toISOString(),
+export const toIdentityView = (identity: Identity) => ({
+  issuer: identity.issuer,
+  subject: identity.subject,
+  created_at: identity.createdAt.toISOString(),
+  provider: identity.provider ?? null,
+  groups: identity.groups ?? null,
+  checked_at: identity.checkedAt?.toISOString() ?? null,
+  refused_at: identity.refusedAt?.toISOString() ?? null,
 });

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { SealBroken } from '#libs/vault';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
+import { persistently } from '../platform/persistently.js';
 import { DatabaseAway, type Transaction } from '../platform/postgres/database.js';
 import { AccessTokenCache } from './access-token-cache.js';
 import type { Connection } from './connection.js';
@@ -39,9 +39,6 @@ interface Turn {
   /** Told after it is recorded. */
   readonly trouble?: UpstreamAway | UpstreamMisconfigured;
 }
-
-const LATE_ATTEMPTS = 5;
-const LATE_PAUSE_MILLIS = 400;
 
 /**
  * One refresh of a connection, by one at a time over all processes. That upstream will be asked is committed before it is; what it
@@ -170,15 +167,4 @@ function asFailure(error: unknown): Failure {
   if (error instanceof UpstreamAway || error instanceof UpstreamRefused || error instanceof UpstreamMisconfigured)
     return error;
   throw error;
-}
-
-async function persistently<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (attempt === LATE_ATTEMPTS) throw error;
-      await pause(LATE_PAUSE_MILLIS);
-    }
-  }
 }

@@ -6,8 +6,8 @@ import { AccessTokenCache } from './access-token-cache.js';
 import type { Connection } from './connection.js';
 import { CredentialRefresh } from './credential-refresh.js';
 import type { Provider } from './provider.js';
-import { RefreshSlots, slotsFor } from './refresh-slots.js';
-import { SingleFlight } from './single-flight.js';
+import { RefreshSlots, slotsFor } from '../platform/refresh-slots.js';
+import { SingleFlight } from '../platform/single-flight.js';
 import type { UpstreamAccess } from './upstream-access.js';
 import { retryLater } from './upstream-trouble.js';
 

@@ -44,8 +44,8 @@ export class AdminApi {
     return this.send('PATCH', path, {}, body);
   }
 
-  delete(path: string, query: Query = {}): Promise<Answer> {
-    return this.send('DELETE', path, query);
+  delete(path: string, query: Query = {}, body?: Answer): Promise<Answer> {
+    return this.send('DELETE', path, query, body);
   }
 
   private async send(method: string, path: string, query: Query, body?: Answer): Promise<Answer> {

@@ -28,6 +28,7 @@ interface IdentityFlags extends IdFlags {
   readonly subject: string;
 }
 
+const identityColumns = ['issuer', 'subject', 'provider', 'groups', 'checked_at', 'refused_at', 'created_at'];
 const columns = ['id', 'email', 'name', 'role', 'status', 'provider', 'created_at'];
 
 export function addUserCommands(admin: Command, run: Run): void {
@@ -140,7 +141,7 @@ function addIdentities(user: Command, run: Run): void {
     .requiredOption('--id <id>')
     .action(
       run<IdFlags>(async (flags, { api, output }) =>
-        output.list(await api.get(`${at(flags)}/identities`), 'identities', ['issuer', 'subject', 'created_at']),
+        output.list(await api.get(`${at(flags)}/identities`), 'identities', identityColumns),
       ),
     );
 
@@ -154,6 +155,19 @@ function addIdentities(user: Command, run: Run): void {
       run<IdentityFlags>(async ({ id, issuer, subject }, { api, output }) =>
         output.one(await api.post(`${at({ id })}/identities`, { issuer, subject })),
       ),
+    );
+
+  user
+    .command('unlink-identity')
+    .description('say that a person of an identity provider is not this user; sessions that began there end')
+    .requiredOption('--id <id>')
+    .requiredOption('--issuer <issuer>', 'byte for byte as in its tokens')
+    .requiredOption('--subject <sub>', 'what the issuer calls the person')
+    .action(
+      run<IdentityFlags>(async ({ id, issuer, subject }, { api, output }) => {
+        await api.delete(`${at({ id })}/identities`, {}, { issuer, subject });
+        output.done(`${subject} of ${issuer} is not user ${id} any more`, { id, issuer, subject });
+      }),
     );
 }
 

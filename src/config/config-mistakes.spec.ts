@@ -97,6 +97,11 @@ OIDC_ENABLED=true; OIDC_CLIENT_ID=c -> oidc.issuer is required
 OIDC_ENABLED=true; OIDC_ISSUER=https://idp.example -> oidc.client_id is required
 OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://me@idp.example -> oidc.issuer must be an https URL without user
 OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_HOSTED_DOMAINS=*.corp.example -> oidc.hosted_domains has the entry "*.corp.example"
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_RECHECK=59s -> oidc.recheck must be off, or a duration such as 15m of at least 1m
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_RECHECK=sometimes -> oidc.recheck must be off, or a duration such as 15m of at least 1m
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_RECHECK=15m -> oidc.recheck needs encryption at rest
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_AUTHORIZATION_PARAMETERS={"redirect_uri":"https://evil.example"} -> oidc.authorization_parameters must be a mapping of texts, none of them a parameter that this server sends itself
+OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=https://idp.example; OIDC_AUTHORIZATION_PARAMETERS={"max_age":1} -> oidc.authorization_parameters must be a mapping of texts
 OIDC_SHOW_LOCAL_LOGIN=false -> oidc.show_local_login may be false only where there is an identity provider
 `;
 
@@ -153,6 +158,8 @@ broker_providers: [{ slug: a, config_data: { client_id: "\${ID}" } }] -> broker_
 oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c }, { slug: a, issuer: "https://idp.example", client_id: c }] } -> oidc.providers: slug a is there twice
 oidc: { providers: [{ slug: default, issuer: "https://idp.example", client_id: c }] } -> oidc.providers: the slug default is that of the provider in oidc itself
 oidc: { providers: [{ slug: A, issuer: "https://idp.example", client_id: c }] } -> oidc.providers[0].slug must be 1 to 63 lower-case letters
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, recheck: 15m }] } -> oidc.providers[0].recheck needs encryption at rest, since refresh tokens of the provider are kept for it: set data_encryption.driver
+oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, authorization_parameters: { state: x } }] } -> oidc.providers[0].authorization_parameters must be a mapping of texts
 oidc: { providers: [{ slug: a }] } -> oidc.providers[0].issuer is required
 oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, client_secret: s, client_secret_ref: CONNECTOR_S }] } -> oidc.providers[0]: client_secret and a reference to it are both set
 oidc: { providers: [{ slug: a, issuer: "https://idp.example", client_id: c, client_secret_ref: PATH }] } -> oidc.providers[0].client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…

@@ -1,6 +1,6 @@
 import { Matches } from 'class-validator';
-import { Each, IsHostName, IsHttpUrl, IsIssuer } from './setting-checks.js';
-import { boolean, list, records, text } from './setting.js';
+import { Each, IsAuthorizationParameters, IsHostName, IsHttpUrl, IsIssuer, IsOffOrDuration } from './setting-checks.js';
+import { boolean, json, list, records, text } from './setting.js';
 
 const SLUG = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -30,6 +30,33 @@ class OidcClientSettings {
 
   @boolean('include_groups_scope', { default: true, about: 'Ask for the scope groups where the provider knows it.' })
   readonly includeGroupsScope: boolean;
+
+  @text('groups_claim', {
+    default: 'groups',
+    about: 'The claim of the ID token or the user info that holds the groups of a person.',
+  })
+  readonly groupsClaim: string;
+
+  @text('recheck', {
+    default: 'off',
+    about:
+      'off, or after how long (1m or more) the provider is asked again whether a person who signed in there is still welcome. It needs data_encryption.',
+  })
+  @IsOffOrDuration('1m')
+  readonly recheck: string;
+
+  @json('authorization_parameters', {
+    about:
+      'Further parameters of the authorization request; Google: access_type offline and prompt consent, for recheck.',
+  })
+  @IsAuthorizationParameters()
+  readonly authorizationParameters: string;
+
+  @boolean('logout_revokes_tokens', {
+    default: false,
+    about: 'A sign-out that the provider tells of by its back channel also ends the token families of the person.',
+  })
+  readonly logoutRevokesTokens: boolean;
 
   @text('connector_id', { about: 'Dex: which of its connectors to use, without asking the person.' })
   readonly connectorId?: string;

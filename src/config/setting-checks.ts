@@ -1,6 +1,7 @@
 import { ValidateBy } from 'class-validator';
 import ipaddr from 'ipaddr.js';
 import { redirectKind } from '#libs/oauth';
+import { parseDuration } from './duration.js';
 import { issuerProblem } from './issuer.js';
 import { parseListenAddress } from './listen-address.js';
 
@@ -169,5 +170,38 @@ export const IsScopeList = (): Check =>
     'isScopeList',
     must('scopes separated by single spaces (RFC 6749 §3.3)', (value) => {
       return value === '' || /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/.test(value);
+    }),
+  );
+
+export const IsOffOrDuration = (least: string): Check =>
+  check(
+    'isOffOrDuration',
+    must(`off, or a duration such as 15m of at least ${least}`, (value) => {
+      return value === 'off' || (parseDuration(value) ?? 0) >= (parseDuration(least) ?? 0);
+    }),
+  );
+
+/** What this server says itself in an authorization request, and what would take its answer elsewhere. */
+const ownParameters: ReadonlySet<string> = new Set([
+  'client_id',
+  'response_type',
+  'response_mode',
+  'redirect_uri',
+  'scope',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+  'request',
+  'request_uri',
+]);
+
+export const IsAuthorizationParameters = (): Check =>
+  check(
+    'isAuthorizationParameters',
+    must('a mapping of texts, none of them a parameter that this server sends itself', (value) => {
+      return Object.entries(JSON.parse(value) as object).every(
+        ([name, text]) => typeof text === 'string' && /^\w{1,64}$/.test(name) && !ownParameters.has(name),
+      );
     }),
   );

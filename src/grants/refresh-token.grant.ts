@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
 import { GroupScopes, leftBy, type Ceiling } from '../accounts/group-scopes.js';
+import { Recheck } from '../accounts/recheck.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
@@ -18,6 +19,7 @@ export class RefreshTokenGrant extends Grant {
   constructor(
     private readonly refreshTokens: RefreshTokens,
     private readonly groups: GroupScopes,
+    private readonly recheck: Recheck,
   ) {
     super();
   }
@@ -40,13 +42,15 @@ export class RefreshTokenGrant extends Grant {
     }
     const resource = grantedResource(form, resources, presented.resourceId, client);
     const ceiling = await this.groups.ceiling(presented.userId, resource.id, resources.epoch);
+    const scopes = scopesOf(request.scope, presented, { resource, client, ceiling });
+    await this.#requireWelcome(presented.userId, resources.epoch, facts);
     return {
       grantType: this.type,
       client,
       person: { id: presented.userId, version: presented.userVersion, consentId: presented.consentId },
       resource,
       policyEpoch: resources.epoch,
-      scopes: scopesOf(request.scope, presented, { resource, client, ceiling }),
+      scopes,
       spends: {
         kind: 'refresh_token',
         familyId: presented.id,
@@ -57,6 +61,13 @@ export class RefreshTokenGrant extends Grant {
         request,
       },
     };
+  }
+
+  /** Last, since an identity provider may be asked. Nothing is spent: after a sign-in there the same token works again (W47). */
+  async #requireWelcome(userId: string, epoch: number, facts: Readonly<Record<string, unknown>>): Promise<void> {
+    const verdict = await this.recheck.verdictOn(userId, epoch);
+    if (verdict === 'refused') throw new OAuthError('sign-in-again', 'identity_refused', { facts });
+    if (verdict === 'unchecked') throw new OAuthError('sign-in-again', 'identity_unchecked', { facts });
   }
 }
 

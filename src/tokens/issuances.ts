@@ -69,13 +69,19 @@ export class Issuances {
   /**
    * Signs a person out of every application, inside a transaction that has locked the person.
    *
+   * @param reason whose doing it is
    * @returns how many families it ended
    */
-  async revokeFamiliesOfUser(tx: Transaction, userId: string): Promise<number> {
+  async revokeFamiliesOfUser(
+    tx: Transaction,
+    userId: string,
+    reason: 'admin' | 'upstream_logout' = 'admin',
+  ): Promise<number> {
     const now = this.clock.now();
     const memory = new Date(now.getTime() + REVOCATION_MEMORY_MS);
-    const revoked = await this.store.revokeFamiliesOfUser(tx, userId, { reason: 'admin', now, expiresAt: memory });
-    await this.audit.record(tx, { action: 'user.force_logout', detail: { user: userId, revoked } });
+    const revoked = await this.store.revokeFamiliesOfUser(tx, userId, { reason, now, expiresAt: memory });
+    const action = reason === 'admin' ? 'user.force_logout' : 'user.tokens_revoked';
+    await this.audit.record(tx, { action, detail: { user: userId, revoked } });
     return revoked;
   }
 }

@@ -42,6 +42,23 @@ describe('a person of the company in a real browser', () => {
     });
   });
 
+  it('is signed out here when they sign out at the company’s own page', async () => {
+    await withPage(async (page) => {
+      await page.goto(`${at.app.issuer}/login`);
+      await signInAs(page, 'grace');
+      await page.waitForURL(`${at.app.issuer}/account`);
+
+      await page.goto(`${at.acme.origin}/session/end`);
+      await page.getByRole('button', { name: 'Yes, sign me out' }).click();
+      await page.getByText('Sign-out Success').waitFor();
+
+      await page.goto(`${at.app.issuer}/account`);
+      await title(page, 'Sign in');
+      await page.getByRole('button', { name: 'Continue with acme' }).click();
+      await page.locator('input[name="login"]').waitFor();
+    });
+  });
+
   it('of another domain reads why not, and is not signed in', async () => {
     await at.acme.set({ people: { eve: { hd: 'elsewhere.example' } } });
     await withPage(async (page) => {

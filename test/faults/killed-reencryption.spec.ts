@@ -9,7 +9,7 @@ import { vaultDriver } from '../vault.js';
 
 const master = 'ab'.repeat(32);
 const CONNECTIONS = 300;
-const VALUES = CONNECTIONS + CONNECTIONS / 2 + 3;
+const VALUES = CONNECTIONS + CONNECTIONS / 2 + 4;
 
 const data = temporaryDirectory();
 let fresh: Awaited<ReturnType<typeof freshDatabase>>;

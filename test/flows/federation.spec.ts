@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { aFlow, audited, authorizeUrl, pkce, redeem } from '../builders.js';
 import { arrive, begin, startFederation, there, type Federation } from '../federating.js';
 import { HttpBrowser } from '../http-browser.js';
@@ -123,5 +123,21 @@ describe('an identity provider that is away', () => {
     expect(visit.html).toContain('does not answer');
     expect(visit.response.headers.get('retry-after')).toBeTruthy();
     expect((await arrive(at, browser, 'ada')).location).toBe(url('/account'));
+  });
+});
+
+describe('an identity provider that changes its key without notice', () => {
+  it('is believed again a minute after its keys were last read, also by whoever was on their way', async () => {
+    const [early, late] = [new HttpBrowser(), new HttpBrowser()];
+    await arrive(at, early, 'ada');
+    const callbacks = [await there(at, early, 'ada'), await there(at, late, 'grace')];
+    await at.acme.set({ rotated: true });
+    // Keys that were read a moment ago are not asked for again for a key id of anybody's making.
+    expect((await early.get(callbacks[0] ?? '')).status).toBe(401);
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date().getTime() + 61_000 });
+    const arrived = await late.get(callbacks[1] ?? '');
+    vi.useRealTimers();
+    await at.acme.set({ rotated: false });
+    expect(arrived.location).toBe(url('/account'));
   });
 });

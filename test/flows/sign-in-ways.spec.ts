@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aUser } from '../builders.js';
 import { arrive, begin, startFederation, type Federation } from '../federating.js';
+import { CommandLine } from '../command-line.js';
 import { HttpBrowser } from '../http-browser.js';
 
 let at: Federation;
@@ -114,6 +115,7 @@ describe('an operator', () => {
     });
     expect((await at.app.admin('DELETE', identities(other.id), identity)).status).toBe(404);
     expect((await at.app.admin('DELETE', identities(user.id), identity)).status).toBe(204);
+    expect((await browser.get(url('/account'))).location).toBe(url('/login'));
     expect((await at.app.admin('GET', identities(user.id))).body.identities).toEqual([]);
     expect((await arrive(at, new HttpBrowser(), 'linda')).status).toBe(409);
   });
@@ -126,5 +128,24 @@ describe('an operator', () => {
     const user = await aUser(at.app);
     expect((await at.app.admin('POST', identities(user.id), { issuer: at.acme.origin })).status).toBe(400);
     expect((await at.app.admin('POST', identities(user.id), { ...identity, subject: '' })).status).toBe(400);
+  });
+
+  it('sees and undoes it by the command line, too', async () => {
+    await at.globex.set({ people: { ines: { email: 'ines@globex.example', groups: ['staff', 'admins'] } } });
+    await arrive(at, new HttpBrowser(), 'ines', 'globex');
+    const [{ id } = { id: '' }] = await at.app.sql<{ id: string }>(
+      `select user_id as id from identities where subject = 'ines'`,
+    );
+    const command = new CommandLine(at.app);
+    const list = () => command.run(['user', 'identities', '--id', id]);
+    const shown = (await list()).stdout;
+    for (const word of ['globex', 'ines', 'admins', 'staff', at.app.clock.now().toISOString()])
+      expect(shown).toContain(word);
+    const args = ['--id', id, '--issuer', at.globex.origin, '--subject', 'ines'];
+    expect((await command.run(['user', 'unlink-identity', ...args])).code).toBe(0);
+    expect((await list()).stdout).not.toContain('ines');
+    expect((await command.run(['user', 'unlink-identity', ...args])).code).not.toBe(0);
+    expect((await command.run(['user', 'link-identity', ...args])).code).toBe(0);
+    expect((await list()).stdout).toContain('ines');
   });
 });

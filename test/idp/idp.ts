@@ -22,7 +22,16 @@ export interface IdpSettings {
   away: boolean;
   /** Who a client is at other authorization servers: by their issuer and its id here. */
   audiences: Record<string, Record<string, string>>;
+  /** The token endpoint answers nobody until this is false again. */
+  hold: boolean;
+  /** Its former key is gone, without notice. */
+  rotated: boolean;
+  /** Whether it gives any. */
+  refreshTokens: boolean;
 }
+
+/** What is wrong with a logout token, or nothing. */
+export type LogoutForge = Omit<IdpSettings['forge'], 'claims'> & { header?: Record<string, unknown> };
 
 export interface IdpClient {
   readonly clientId: string;
@@ -55,8 +64,22 @@ export class Idp {
     await fetch(`${this.origin}/control`, { method: 'POST', body: JSON.stringify(settings) });
   }
 
-  async requests(): Promise<Record<'authorize' | 'token' | 'jwks' | 'discovery', number>> {
+  async requests(): Promise<Record<'authorize' | 'token' | 'refresh' | 'jwks' | 'discovery', number>> {
     return ((await (await fetch(`${this.origin}/control`)).json()) as { requests: any }).requests;
+  }
+
+  /** Every one that it gave to anybody. */
+  async refreshTokens(): Promise<string[]> {
+    return ((await (await fetch(`${this.origin}/control`)).json()) as { refreshTokens: string[] }).refreshTokens;
+  }
+
+  /** A logout token as it would sign it. */
+  async logoutToken(claims: Record<string, unknown>, forge: LogoutForge = {}): Promise<string> {
+    const response = await fetch(`${this.origin}/logout-token`, {
+      method: 'POST',
+      body: JSON.stringify({ claims, ...forge }),
+    });
+    return ((await response.json()) as { logout_token: string }).logout_token;
   }
 
   /** Registers us there (RFC 7591). */

@@ -10,6 +10,7 @@ import { AuditModule } from '../../src/audit/audit.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Clock } from '../../src/platform/clock/clock.js';
+import { EncryptionModule } from '../../src/encryption/encryption.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
@@ -57,7 +58,7 @@ beforeAll(async () => {
     PostgresModule.of(fresh.connection, { maxConns: 10 }),
   ];
   module = await Test.createTestingModule({
-    imports: [...imports, EphemeralModule, HttpClientModule, HttpModule, AuditModule, AccountsModule],
+    imports: [...imports, EphemeralModule, HttpClientModule, HttpModule, AuditModule, EncryptionModule, AccountsModule],
   })
     .overrideProvider(PasswordHashing)
     .useValue(hashing)

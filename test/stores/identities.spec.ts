@@ -6,6 +6,7 @@ import { Users } from '../../src/accounts/users.js';
 import { AuditModule } from '../../src/audit/audit.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
+import { EncryptionModule } from '../../src/encryption/encryption.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
@@ -33,7 +34,7 @@ beforeAll(async () => {
     PostgresModule.of(fresh.connection, { maxConns: 10 }),
   ];
   module = await Test.createTestingModule({
-    imports: [...imports, EphemeralModule, HttpClientModule, HttpModule, AuditModule, AccountsModule],
+    imports: [...imports, EphemeralModule, HttpClientModule, HttpModule, AuditModule, EncryptionModule, AccountsModule],
   }).compile();
   await module.init();
   [database, users, identities] = [module.get(Database), module.get(Users), module.get(Identities)];

@@ -29,8 +29,8 @@ import { vaultDriver } from '../vault.js';
 const former = 'ab'.repeat(32);
 const current = 'cd'.repeat(32);
 const CONNECTIONS = 240;
-/** Each credential, every second access token, two client secrets and a private key. */
-const VALUES = CONNECTIONS + CONNECTIONS / 2 + 3;
+/** Each credential, every second access token, two client secrets, a refresh token of a person and a private key. */
+const VALUES = CONNECTIONS + CONNECTIONS / 2 + 4;
 
 const directory = temporaryDirectory();
 let fresh: Awaited<ReturnType<typeof freshDatabase>>;
@@ -120,7 +120,7 @@ beforeEach(async () => {
   booted = [];
   await boot(aes('FORMER'));
   await database.query(
-    'truncate reencryptions, outbox, connections, broker_providers, sign_in_providers, signing_keys, audit_events cascade',
+    'truncate reencryptions, outbox, connections, broker_providers, sign_in_providers, signing_keys, users, audit_events cascade',
   );
   ids = await plantSealedRows(database, new AesMaster(former), CONNECTIONS);
 });

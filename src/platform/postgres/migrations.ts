@@ -8,6 +8,7 @@ import { IdentityStanding0007 } from './migrations/0007-identity-standing.js';
 import { SignInProviders0008 } from './migrations/0008-sign-in-providers.js';
 import { IdJagAudiences0009 } from './migrations/0009-id-jag-audiences.js';
 import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
+import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -21,4 +22,5 @@ export const migrations = [
   SignInProviders0008,
   IdJagAudiences0009,
   AuditSeals0010,
+  IdentityChecks0011,
 ];

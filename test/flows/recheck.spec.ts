@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp } from '../app.js';
 import { aFlow, audited, refresh, tokensOf, type Flow, type TokenResponse } from '../builders.js';
 import { arrive, SEALING, type Federation } from '../federating.js';
+import { untilWaiting, whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 import {
   fromAcme,
@@ -95,13 +96,15 @@ describe('somebody whom the identity provider still knows', () => {
     try {
       interval();
       const before = await asked();
-      await at.acme.set({ hold: true });
       const pages = [at.app.url, other.url].flatMap((url) => Array.from({ length: 6 }, () => `${url}/account`));
-      const visits = pages.map((page) => person.browser.get(page));
-      const token = applicationOf(person).refresh();
-      await at.acme.set({ hold: false });
-      expect((await Promise.all(visits)).map(({ status }) => status)).toEqual(pages.map(() => 200));
-      expect((await token).status).toBe(200);
+      // Both have seen that it is time, and neither has begun.
+      const visits = await whileHeld(
+        at.app,
+        `select from identities where subject = '${person.login}' for update`,
+        () => Promise.all(pages.map((page) => person.browser.get(page))),
+        () => untilWaiting(at.app, 2),
+      );
+      expect(visits.map(({ status }) => status)).toEqual(pages.map(() => 200));
       expect(await asked()).toBe(before + 1);
     } finally {
       await other.close();

@@ -3,12 +3,13 @@ import type { TestApp } from './app.js';
 import type { ResourceFixture } from './builders.js';
 
 /** A sign-in provider that nobody is sent to: only its slug matters. */
-export async function aSignInProvider(app: Pick<TestApp, 'admin'>): Promise<string> {
+export async function aSignInProvider(app: Pick<TestApp, 'admin'>, more: object = {}): Promise<string> {
   const slug = `company-${randomUUID().slice(0, 8)}`;
   const { status, body } = await app.admin('POST', '/admin/sign-in-providers', {
     slug,
     issuer: `https://login.${slug}.example`,
     client_id: 'us',
+    ...more,
   });
   if (status !== 201) throw new Error(JSON.stringify(body));
   return slug;

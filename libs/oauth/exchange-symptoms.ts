@@ -26,6 +26,10 @@ export const exchangeSymptoms = {
       'The refresh token was used, or is just being used. Its family lives: refreshing with it would end that.',
       'Send the newest refresh token.',
     ],
+    subject_groups_allow_nothing: [
+      "The person's groups at their identity provider give nothing any more at the resource of the subject token.",
+      'The operator maps one of the groups, or the company puts the person into one that is mapped.',
+    ],
     subject_consent_withdrawn: [
       'The person withdrew the consent, what is left of it is empty, or its resource is gone.',
       'Ask the person again.',

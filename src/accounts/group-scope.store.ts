@@ -43,7 +43,7 @@ export class GroupScopeStore {
       `select provider, groups from identities where user_id = $1 and provider is not null
         order by checked_at desc nulls last, created_at desc limit 1`,
       [userId],
-      'identities.standing',
+      'identities.groups',
     );
     return row;
   }

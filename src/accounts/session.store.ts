@@ -115,10 +115,14 @@ export class SessionStore {
   }
 }
 
-/** Whoever takes an identity away is waited for, and then opens none: the update of its row sees to that, a look at it would not. */
+/**
+ * Whoever takes an identity away is waited for, and then opens none: the update of its row sees to that, a look at it would not. Where
+ * groups give scopes, whoever is about to issue for somebody who stands otherwise by now decides again (S6).
+ */
 const OPEN = `
   with former as (
-    select provider, groups from identities where id = $13::uuid
+    select provider, groups from identities where user_id = $3::uuid and provider is not null
+     order by checked_at desc nulls last, created_at desc limit 1
   ), standing as (
     update identities set provider = $11, groups = $14::text[], checked_at = $5::timestamptz, refused_at = null,
            check_began_at = null, check_again_at = null,
@@ -136,8 +140,8 @@ const OPEN = `
     returning id, user_id
   ), policies as (
     update policy_epoch set epoch = epoch + 1
-     where exists (select from opened) and exists (
-       select from former where provider is not null and (provider <> $11 or groups is distinct from $14::text[]))
+     where $13::uuid is not null and exists (select from opened) and exists (select from group_scopes)
+       and not exists (select from former where provider = $11 and groups is not distinct from $14::text[])
   ), ended as (
     delete from sessions s using opened o
     where (s.id = $8::uuid and s.secret_hash = $9::bytea) or (s.user_id = o.user_id and s.expires_at <= $5::timestamptz)

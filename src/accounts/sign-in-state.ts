@@ -27,7 +27,7 @@ export interface PendingSignIn {
 }
 
 interface SealedContent extends PendingSignIn {
-  readonly sealedAt: string;
+  readonly madeAt: string;
 }
 
 /**
@@ -56,7 +56,7 @@ export class SignInStates {
   ): { readonly state: string; readonly pending: PendingSignIn } {
     const [nonce = '', codeVerifier = ''] = [random(), random()];
     const pending: PendingSignIn = { provider, issuer, clientId, nonce, codeVerifier, request };
-    const content: SealedContent = { ...pending, sealedAt: this.clock.now().toISOString() };
+    const content: SealedContent = { ...pending, madeAt: this.clock.now().toISOString() };
     const state = seal(this.#key, JSON.stringify(content), `${CONTEXT}:${this.flow.ensure(req, res)}`);
     return { state, pending };
   }
@@ -70,7 +70,7 @@ export class SignInStates {
     const facts = { provider, begunAt: content.provider };
     if (content.provider !== provider || content.issuer !== issuer || content.clientId !== clientId)
       throw new OAuthError('sign-in-flow-over', 'sign_in_of_another_provider', { facts });
-    const expiresAt = new Date(new Date(content.sealedAt).getTime() + LIFETIME_MS);
+    const expiresAt = new Date(new Date(content.madeAt).getTime() + LIFETIME_MS);
     if (this.clock.now() > expiresAt) throw new OAuthError('sign-in-flow-over', 'sign_in_expired', { facts });
     const key = createHash('sha256').update(`${CONTEXT}:${content.nonce}`).digest();
     if (!(await this.replays.claim(key, expiresAt)))

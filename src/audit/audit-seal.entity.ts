@@ -5,5 +5,5 @@ export class AuditSealEntity {
   @PrimaryColumn('timestamptz') hour: Date;
   @Column('integer') events: number;
   @Column('bytea') hash: Buffer;
-  @Column('timestamptz', { name: 'sealed_at' }) sealedAt: Date;
+  @Column('timestamptz', { name: 'made_at' }) madeAt: Date;
 }

@@ -38,10 +38,10 @@ export class AuditSealStore {
    */
   async append(seal: AuditSealEntity, former: AuditSealEntity | undefined): Promise<boolean> {
     const rows = await this.database.query(
-      `insert into audit_seals (hour, events, hash, sealed_at)
+      `insert into audit_seals (hour, events, hash, made_at)
        select $1, $2, $3, $4 where (select max(hour) from audit_seals) is not distinct from $5::timestamptz
        on conflict do nothing returning 1`,
-      [seal.hour, seal.events, seal.hash, seal.sealedAt, former?.hour ?? null],
+      [seal.hour, seal.events, seal.hash, seal.madeAt, former?.hour ?? null],
     );
     return rows.length === 1;
   }

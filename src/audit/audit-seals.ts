@@ -48,7 +48,7 @@ export class AuditSeals {
     const end = this.#closed();
     for (let hour = hourOf(first); hour < end; hour = next(hour)) {
       const { events, hash } = await this.#sealOf(hour, former);
-      const seal = { hour, events, hash, sealedAt: this.clock.now() };
+      const seal = { hour, events, hash, madeAt: this.clock.now() };
       if (!(await this.store.append(seal, former))) return;
       this.#log.log({ message: 'audit hour sealed', hour, events, seal: hash.toString('hex') });
       former = seal;

@@ -66,10 +66,10 @@ export class ConsentController {
   }
 
   /** The session that may answer: `prompt=login` wants a sign-in that is younger than the request. */
-  async #sessionFor(req: Request, { parameters, sealedAt }: OpenedRequest): Promise<BrowserSession | undefined> {
+  async #sessionFor(req: Request, { parameters, madeAt }: OpenedRequest): Promise<BrowserSession | undefined> {
     const session = await this.sessions.current(req);
     const fresh = promptsOf(parameters).includes('login');
-    return session && fresh && session.createdAt < sealedAt ? undefined : session;
+    return session && fresh && session.createdAt < madeAt ? undefined : session;
   }
 
   #pageOf(

@@ -12,12 +12,12 @@ const CONTEXT = 'authorization-request';
 
 export interface OpenedRequest {
   readonly parameters: Form;
-  readonly sealedAt: Date;
+  readonly madeAt: Date;
 }
 
 interface SealedContent {
   parameters: [string, string][];
-  sealedAt: string;
+  madeAt: string;
 }
 
 /**
@@ -38,7 +38,7 @@ export class SealedRequests {
 
   seal(req: Request, res: Response, form: Form): string {
     const flow = this.flowCookie.ensure(req, res);
-    const content = { parameters: [...relevantParameters(form)], sealedAt: this.clock.now().toISOString() };
+    const content = { parameters: [...relevantParameters(form)], madeAt: this.clock.now().toISOString() };
     return seal(this.#key, JSON.stringify(content), `${CONTEXT}:${flow}`);
   }
 
@@ -47,10 +47,10 @@ export class SealedRequests {
     const flow = this.flowCookie.read(req);
     if (flow === undefined) throw new OAuthError('flow-of-another-browser', 'flow_cookie_mismatch');
     const content = this.#unseal(sealed, flow);
-    const sealedAt = new Date(content.sealedAt);
-    if (this.clock.now().getTime() - sealedAt.getTime() > LIFETIME_MS)
+    const madeAt = new Date(content.madeAt);
+    if (this.clock.now().getTime() - madeAt.getTime() > LIFETIME_MS)
       throw new OAuthError('request-expired', 'request_expired');
-    return { parameters: new Map(content.parameters), sealedAt };
+    return { parameters: new Map(content.parameters), madeAt };
   }
 
   #unseal(sealed: string, flow: string): SealedContent {

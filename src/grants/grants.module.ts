@@ -13,9 +13,9 @@ import { ExchangeTokens } from './exchange-tokens.js';
 import type { Grant } from './grant.js';
 import { GRANTS, Grants } from './grants.js';
 import { Grounds } from './grounds.js';
-import { GroupBounds } from './group-bounds.js';
 import { IdJagExchange } from './id-jag-exchange.js';
 import { LeanTokenEndpoint } from './lean-token-endpoint.js';
+import { PersonBounds } from './person-bounds.js';
 import { TokenController } from './token.controller.js';
 import { TokenEndpoint } from './token-endpoint.js';
 
@@ -41,7 +41,7 @@ import { TokenEndpoint } from './token-endpoint.js';
   controllers: [TokenController],
   providers: [
     ExchangeTokens,
-    GroupBounds,
+    PersonBounds,
     IdJagExchange,
     ConsentGate,
     ...GRANTS,

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, tokenType, type Form } from '#libs/oauth';
+import { leftBy } from '../accounts/group-scopes.js';
 import { Users } from '../accounts/users.js';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
@@ -10,6 +11,7 @@ import { RefreshTokens } from '../tokens/refresh-tokens.js';
 import type { Audience } from '../xaa/audience.js';
 import { Audiences } from '../xaa/audiences.js';
 import type { AssertionDecision } from '../xaa/issued-assertion.js';
+import { PersonBounds } from './person-bounds.js';
 
 type Facts = Readonly<Record<string, unknown>>;
 type Subject = Pick<AssertionDecision, 'person' | 'family'>;
@@ -23,6 +25,7 @@ type Subject = Pick<AssertionDecision, 'person' | 'family'>;
 export class IdJagExchange {
   constructor(
     private readonly refreshTokens: RefreshTokens,
+    private readonly bounds: PersonBounds,
     private readonly audiences: Audiences,
     private readonly users: Users,
     private readonly config: Config,
@@ -38,22 +41,25 @@ export class IdJagExchange {
   ): Promise<AssertionDecision> {
     const value = this.#subjectToken(form, client);
     const name = required(form, 'audience');
-    const { person, family } = await this.#subject(value, client, resources, proof);
+    const subject = await this.#subject(value, client, resources, proof);
+    const { person, family } = subject;
     const facts = { clientId: client.id, user: person.id, family: family.id, audience: name };
     const audience = await this.audiences.of(client.id, name);
     if (!audience) throw new OAuthError('exchange-denied', 'audience_unregistered', { facts });
     if (!audience.enabled) throw new OAuthError('exchange-denied', 'audience_disabled', { facts });
     // To a resource server that does not look at typ it would be an access token of ours.
     if (resources.byUri(name)) throw new OAuthError('exchange-denied', 'audience_is_resource', { facts });
+    const assertedResources = resourcesOf(form.get('resource'), audience, facts);
+    const scopes = scopesOf(form.get('scope'), audience, facts);
+    await this.bounds.requireWelcome(person.id, resources.epoch, facts);
     return {
       grantType,
       client,
-      person,
-      family,
+      ...subject,
       audience,
       policyEpoch: resources.epoch,
-      assertedResources: resourcesOf(form.get('resource'), audience, facts),
-      scopes: scopesOf(form.get('scope'), audience, facts),
+      assertedResources,
+      scopes,
       email: audience.includeEmail ? (await this.users.find(person.id))?.email : undefined,
     };
   }
@@ -98,9 +104,12 @@ export class IdJagExchange {
     if (!family.userActive || family.userVersion === null)
       throw new OAuthError('subject-token-invalid', 'subject_user_disabled', { facts });
     const consented = family.consentRevoked === null ? family.consentScopes : null;
-    const remains = family.scopes.some((scope) => consented?.includes(scope));
-    if (!remains || !isMint(resources.byId(family.resourceId)))
+    const remains = family.scopes.filter((scope) => consented?.includes(scope));
+    if (remains.length === 0 || !isMint(resources.byId(family.resourceId)))
       throw new OAuthError('subject-token-invalid', 'subject_consent_withdrawn', { facts });
+    const ceiling = await this.bounds.ceiling(family.userId, family.resourceId, resources.epoch);
+    if (leftBy(ceiling, remains).length === 0)
+      throw new OAuthError('subject-token-invalid', 'subject_groups_allow_nothing', { facts });
     return {
       person: { id: family.userId, version: family.userVersion, consentId: family.consentId },
       family: { id: family.id, generation: family.generation, endsAt },

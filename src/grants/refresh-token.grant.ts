@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { OAuthError, parseScope, required, type Form } from '#libs/oauth';
-import { GroupScopes, leftBy, type Ceiling } from '../accounts/group-scopes.js';
-import { Recheck } from '../accounts/recheck.js';
+import { leftBy, type Ceiling } from '../accounts/group-scopes.js';
 import type { Client } from '../clients/client.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
 import type { MintResource, ResourceSnapshot } from '../resources/resource.js';
@@ -9,6 +8,7 @@ import type { Authorization, RepeatedAnswer } from '../tokens/authorization.js';
 import { RefreshTokens, type PresentedRefreshToken } from '../tokens/refresh-tokens.js';
 import { Grant } from './grant.js';
 import { grantedResource } from './granted-resource.js';
+import { PersonBounds } from './person-bounds.js';
 import { stillGrantable, withinCeiling } from './scope-bounds.js';
 
 /** RFC 6749 §6 with rotation and reuse detection (RFC 9700 §4.14.2). A refused refresh leaves the token unspent. */
@@ -18,8 +18,7 @@ export class RefreshTokenGrant extends Grant {
 
   constructor(
     private readonly refreshTokens: RefreshTokens,
-    private readonly groups: GroupScopes,
-    private readonly recheck: Recheck,
+    private readonly bounds: PersonBounds,
   ) {
     super();
   }
@@ -41,9 +40,9 @@ export class RefreshTokenGrant extends Grant {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });
     }
     const resource = grantedResource(form, resources, presented.resourceId, client);
-    const ceiling = await this.groups.ceiling(presented.userId, resource.id, resources.epoch);
+    const ceiling = await this.bounds.ceiling(presented.userId, resource.id, resources.epoch);
     const scopes = scopesOf(request.scope, presented, { resource, client, ceiling });
-    await this.#requireWelcome(presented.userId, resources.epoch, facts);
+    await this.bounds.requireWelcome(presented.userId, resources.epoch, facts);
     return {
       grantType: this.type,
       client,
@@ -61,13 +60,6 @@ export class RefreshTokenGrant extends Grant {
         request,
       },
     };
-  }
-
-  /** Last, since an identity provider may be asked. Nothing is spent: after a sign-in there the same token works again (W47). */
-  async #requireWelcome(userId: string, epoch: number, facts: Readonly<Record<string, unknown>>): Promise<void> {
-    const verdict = await this.recheck.verdictOn(userId, epoch);
-    if (verdict === 'refused') throw new OAuthError('sign-in-again', 'identity_refused', { facts });
-    if (verdict === 'unchecked') throw new OAuthError('sign-in-again', 'identity_unchecked', { facts });
   }
 }
 

@@ -16,8 +16,8 @@ import { exchangeScopes } from './exchange-scopes.js';
 import { ExchangeTokens } from './exchange-tokens.js';
 import { Grant } from './grant.js';
 import { grantDisabled } from './grant-disabled.js';
-import { GroupBounds } from './group-bounds.js';
 import { IdJagExchange } from './id-jag-exchange.js';
+import { PersonBounds } from './person-bounds.js';
 import { requireBinding } from './subject-binding.js';
 
 const SETTING = 'token_exchange.enabled';
@@ -33,7 +33,7 @@ export class TokenExchangeGrant extends Grant {
     private readonly tokens: ExchangeTokens,
     private readonly consentGate: ConsentGate,
     private readonly connectionGate: ConnectionGate,
-    private readonly groups: GroupBounds,
+    private readonly bounds: PersonBounds,
     private readonly idJag: IdJagExchange,
     private readonly config: Config,
   ) {
@@ -90,7 +90,7 @@ export class TokenExchangeGrant extends Grant {
 
     const derivation = deriveFrom(token, exchange, path.kind, maxChainDepth, facts);
     const declared = target?.scopes.map(({ name }) => name);
-    const { grouped, atMost } = await this.groups.leave(exchange);
+    const { grouped, atMost } = await this.bounds.leave(exchange);
     const bounds = { held: heldAtTarget(exchange), grouped, declared, ceiling: acting.scope };
     const possible = exchangeScopes(request.scopes, bounds, target?.uri);
     const consentAt = path.consentAt(exchange);

@@ -3,6 +3,8 @@ import type { TestApp } from '../app.js';
 import { aConfidentialClient, aResource, postForm, refresh, type TokenResponse } from '../builders.js';
 import { aKey, aProof, askWith } from '../dpop.js';
 import { anAgent, exchange, EXCHANGE, expectRefused, issuances } from '../exchanges.js';
+import { SEALING } from '../federating.js';
+import { aSignInProvider, mapGroup, standsAt } from '../groups.js';
 import { whileHeld } from '../held-lock.js';
 import { anIssuing, askForIdJag, AUDIENCE, formOf, startIssuingApp, THERE, type Issuing } from '../id-jag.js';
 import { anXaaFlow, assertionOf, aStubIdp, created, JWT_BEARER, present } from '../idp.js';
@@ -59,6 +61,26 @@ describe('an identity assertion is not had for', () => {
     for (const refreshToken of [forged, 'ap_rt_', at.token, `${at.refreshToken}A`])
       await refused(() => askForIdJag({ ...at, refreshToken }), 400, 'invalid_grant', 'subject_unknown');
     await works();
+  });
+
+  it('a person whose groups give nothing any more where the token is for', async () => {
+    const provider = await aSignInProvider(app);
+    await mapGroup(app, provider, 'staff', at.resource, 'notes:read');
+    await standsAt(app, at.user, provider, ['staff']);
+    await works();
+    await standsAt(app, at.user, provider, ['guests']);
+    await refused(() => asked(), 400, 'invalid_grant', 'subject_groups_allow_nothing');
+  });
+
+  it('a person for whom their identity provider does not vouch any more', async () => {
+    const own = await startIssuingApp({ ...settings, ...SEALING });
+    const theirs = await anIssuing(own);
+    const provider = await aSignInProvider(own, { recheck: '15m' });
+    await standsAt(own, theirs.user, provider, null);
+    expect((await askForIdJag(theirs)).status).toBe(200);
+    await own.sql('update identities set refused_at = now()');
+    await expectRefused(own, () => askForIdJag(theirs), [400, 'invalid_grant', 'identity_refused']);
+    await own.close();
   });
 
   it('a family that the client, or reuse, has ended', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { audited } from '../builders.js';
+import { aResource, audited } from '../builders.js';
 import { arrive, begin, SEALING, startFederation, there, type Federation } from '../federating.js';
+import { mapGroup } from '../groups.js';
 import { whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 
@@ -86,11 +87,15 @@ describe('a sign-in at an identity provider', () => {
 
   it('with other groups than before makes everybody decide again who is about to issue; with the same it does not', async () => {
     const login = aLogin();
+    await signIn(login, { groups: ['staff'] });
+    const unmapped = await epoch();
+    await signIn(login, { groups: ['guests'] });
+    expect(await epoch()).toBe(unmapped);
+    await mapGroup(at.app, 'acme', 'staff', await aResource(at.app), 'notes:read');
     const before = await epoch();
-    await signIn(login, { groups: ['staff'] });
-    await signIn(login, { groups: ['staff'] });
+    await signIn(login, { groups: ['guests'] });
     expect(await epoch()).toBe(before);
-    expect((await signIn(login, { groups: ['guests'] })).groups).toEqual(['guests']);
+    expect((await signIn(login, { groups: ['staff'] })).groups).toEqual(['staff']);
     expect(await epoch()).toBe(before + 1);
   });
 

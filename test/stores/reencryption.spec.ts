@@ -178,7 +178,7 @@ describe('re-encryption', () => {
     { timeout: 90_000 },
     async () => {
       await database.query('delete from connections where id > $1', [ids[109]]);
-      const values = 110 + 55 + 3;
+      const values = 110 + 55 + 4;
       const toVault = await boot(transit());
       await toVault.reencryption.begin();
       await toVault.reencryption.run();

@@ -14,6 +14,7 @@ const PATIENCE_MILLIS = 8_000;
 export class JobWorker extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #log = new Logger(JobWorker.name);
   #lastError = '';
+  #started = false;
 
   constructor(
     private readonly jobs: Jobs,
@@ -23,6 +24,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
   }
 
   onApplicationBootstrap(): void {
+    this.#started = true;
     if (this.config.server.role === 'server') return;
     this.worker.run().catch((error: unknown) => this.#log.error(`the worker ended: ${String(error)}`));
   }
@@ -36,6 +38,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
 
   /** Nest would wait for BullMQ without end, and BullMQ for a Redis that is away. */
   async beforeApplicationShutdown(): Promise<void> {
+    if (!this.#started) return;
     const { worker } = this;
     const closed = new AbortController();
     const late = after(PATIENCE_MILLIS, undefined, { signal: closed.signal }).catch(() => {});

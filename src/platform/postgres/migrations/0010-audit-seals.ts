@@ -10,7 +10,7 @@ export class AuditSeals0010 implements MigrationInterface {
         hour timestamptz primary key,
         events integer not null,
         hash bytea not null,
-        sealed_at timestamptz not null
+        made_at timestamptz not null
       )`);
   }
 

@@ -1,4 +1,4 @@
-import { OAuthError } from '#libs/oauth';
+import { grantName, OAuthError } from '#libs/oauth';
 import type { Client } from '../clients/client.js';
 import { AuthorizationCodeGrant } from './authorization-code.grant.js';
 import { ClientCredentialsGrant } from './client-credentials.grant.js';
@@ -16,15 +16,12 @@ export const GRANTS = [
   JwtBearerGrant,
 ] as const;
 
-/** The last part of a URN: `token-exchange`. */
-const nameOf = (type: string): string => type.slice(type.lastIndexOf(':') + 1);
-
 function disabled(
   type: string,
   setting: string,
   facts: Readonly<Record<string, unknown>>,
 ): OAuthError<'grant-disabled'> {
-  return new OAuthError('grant-disabled', 'grant_disabled', { fill: { grant: nameOf(type), setting }, facts });
+  return new OAuthError('grant-disabled', 'grant_disabled', { fill: { grant: grantName(type), setting }, facts });
 }
 
 export class Grants {

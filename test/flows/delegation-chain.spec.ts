@@ -37,7 +37,7 @@ interface Chain {
 /** As the guide names the three resources. */
 const GUIDE = [
   { slug: 'gateway', uri: 'https://gateway.example/mcp' },
-  { slug: 'notes', uri: 'https://notes.example/mcp' },
+  { slug: 'notes', uri: 'http://localhost:8080/mcp' },
   { slug: 'api', uri: 'https://api.example' },
 ];
 

@@ -17,6 +17,9 @@ export const tokenType = {
   idJag: 'urn:ietf:params:oauth:token-type:id-jag',
 } as const;
 
+/** The short name of a grant type: the last part of a URN, `token-exchange`. */
+export const grantName = (type: string): string => type.slice(type.lastIndexOf(':') + 1);
+
 export type GrantType = (typeof grantType)[keyof typeof grantType];
 
 export const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const;

@@ -1,5 +1,14 @@
 import type { Command } from 'commander';
-import { jsonFile, list, orNull, paged, secondsOrDefault, trueOrFalse, uriList, type PageFlags } from './flags.js';
+import {
+  grantTypes,
+  jsonFile,
+  orNull,
+  paged,
+  secondsOrDefault,
+  trueOrFalse,
+  uriList,
+  type PageFlags,
+} from './flags.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -148,7 +157,11 @@ function addStatus(client: Command, run: Run): void {
 
 function settings(command: Command): Command {
   return command
-    .option('--grant-types <types>', 'comma-separated; new clients: authorization_code,refresh_token', list)
+    .option(
+      '--grant-types <types>',
+      'authorization_code, refresh_token, client_credentials, token-exchange, jwt-bearer (or their URNs), comma-separated; new clients: the first two',
+      grantTypes,
+    )
     .option('--redirect-uris <uris>', 'comma-separated, or the flag repeated', uriList)
     .option('--jwks-file <path>', 'public keys of a client with private_key_jwt, as a JWK set', jsonFile)
     .option('--jwks-uri <uri>', 'where its public keys are, in place of --jwks-file')

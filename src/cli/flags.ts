@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
+import { grantName, grantType } from '#libs/oauth';
 
 /** Parsers of flag values; commander calls them with the value and what the flag held before. */
 
@@ -17,6 +18,12 @@ export function uriList(value: string, before: readonly string[] = []): string[]
       .map(trimmed)
       .filter(isFilled),
   ];
+}
+
+/** Like `list`; a grant whose type is a URN may be named by the last part of it. On the wire it has its whole name. */
+export function grantTypes(value: string, before: readonly string[] = []): string[] {
+  const types = Object.values(grantType);
+  return [...before, ...list(value).map((named) => types.find((type) => grantName(type) === named) ?? named)];
 }
 
 /** Whole seconds, or `default`: the server's own. */

@@ -12,7 +12,7 @@ import {
   type PageFlags,
   type ScopeFlag,
 } from './flags.js';
-import { addRuntimeClientCommands } from './runtime-client.command.js';
+import { addResourcePolicyCommands } from './resource-policy.command.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -51,7 +51,7 @@ export function addResourceCommands(admin: Command, run: Run): void {
   const resource = admin.command('resource').description('what tokens are for: resources, their scopes and policies');
   addWriting(resource, run);
   addReading(resource, run);
-  addRuntimeClientCommands(resource, run);
+  addResourcePolicyCommands(resource, run);
 }
 
 function addWriting(resource: Command, run: Run): void {

@@ -1,9 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
-import { aResource, audited, introspect, refresh, type ClientFixture, type ResourceFixture } from '../builders.js';
+import {
+  aResource,
+  audited,
+  aUser,
+  introspect,
+  refresh,
+  signIn,
+  type ClientFixture,
+  type ResourceFixture,
+  type UserFixture,
+} from '../builders.js';
+import { CommandLine } from '../command-line.js';
 import { whileHeld } from '../held-lock.js';
+import { HttpBrowser } from '../http-browser.js';
+import { TypedGuide } from '../typed-guide.js';
 import {
   allowed,
   anAgent,
@@ -34,21 +45,13 @@ interface Chain {
   last: () => ReturnType<typeof exchange>;
 }
 
-/** As the guide names the three resources. */
-const GUIDE = [
-  { slug: 'gateway', uri: 'https://gateway.example/mcp' },
-  { slug: 'notes', uri: 'https://notes.example/mcp' },
-  { slug: 'api', uri: 'https://api.example' },
-];
+/** The resource of the README's first tool call, with which the guide goes on. */
+const NOTES = { slug: 'notes', uri: 'http://localhost:8080/mcp' };
 
 /** Agent → gateway (over a link) → MCP server (allowed by the person) → internal API. */
-async function aChain(names: readonly Record<string, unknown>[] = [{}, {}, {}]): Promise<Chain> {
+async function aChain(): Promise<Chain> {
   const agent = await anAgent(app, { client_name: 'Agent', agent: true });
-  const [source, behind, api] = (await Promise.all(names.map((draft) => aResource(app, draft)))) as [
-    ResourceFixture,
-    ResourceFixture,
-    ResourceFixture,
-  ];
+  const [source, behind, api] = await Promise.all([aResource(app), aResource(app), aResource(app)]);
   const at = await started(app, { client: agent, resource: source });
   const [gateway, server, apiClient] = await Promise.all([anAgent(app), anAgent(app), anAgent(app)]);
   await allowed(at, api);
@@ -69,6 +72,16 @@ async function aChain(names: readonly Record<string, unknown>[] = [{}, {}, {}]):
     tokens: [at.token, first.body.access_token, second.body.access_token],
     last,
   };
+}
+
+/** The person opens a consent link, signs in and allows. */
+async function allowAt(at: TestApp, user: UserFixture, url: string): Promise<void> {
+  const browser = new HttpBrowser();
+  const page = await browser.follow(
+    await signIn(browser, await browser.follow(await browser.get(url), at.url), user),
+    at.url,
+  );
+  await browser.post(`${at.url}/consent`, { ...page.form('decision'), decision: 'allow' });
 }
 
 const activity = ({ apiClient, tokens }: Chain): Promise<boolean[]> =>
@@ -116,17 +129,23 @@ describe('a chain agent → gateway → MCP server → internal API', () => {
     });
   });
 
-  it('[X9] is what the guide shows, hop by hop: in the tokens, in introspection and in the audit', async () => {
-    const { at, gateway, server, apiClient, tokens } = await aChain(GUIDE);
-    const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/delegation.md'), 'utf8');
-    const names = new Map([
-      ['<person>', at.user.id],
-      ['<agent>', at.client.id],
-      ['<gateway>', gateway.id],
-      ['<server>', server.id],
-    ]);
-    const named = guide.replace(/<(?:person|agent|gateway|server)>/g, (name) => names.get(name)!);
-    const shown = [...named.slice(named.indexOf('## The chain, decoded')).matchAll(/```json\n([^`]*)```/g)].map(
+  it('[X9] comes of typing the guide, and is what it shows hop by hop: in the tokens, in introspection and in the audit', async () => {
+    const [cli, user, notes] = [new CommandLine(app), await aUser(app), await aResource(app, NOTES)];
+    const refusals: unknown[] = [];
+    const guide = new TypedGuide('delegation', { app, cli, user }, ({ body }) => {
+      refusals.push([body.error, body.cause]);
+      return allowAt(app, user, body.consent_url);
+    });
+    await guide.type('## A chain to type', '## The request').finally(() => cli.close());
+    expect(refusals).toEqual([['consent_required', 'consent_missing']]);
+
+    const named = ['AGENT', 'GATEWAY', 'SERVER'].map((name) => guide.variables.get(name)!);
+    const tokens = ['AGENT', 'GATEWAY', 'SERVER'].map((name) => guide.variables.get(`${name}_TOKEN`)!);
+    const apiClient = await anAgent(app);
+    for (const slug of ['gateway', notes.slug, 'api']) await letActAs(app, { ...notes, slug }, apiClient);
+    const names = new Map(['<agent>', '<gateway>', '<server>'].map((name, hop) => [name, named[hop]!]));
+    const text = guide.text.replace(/<(?:person|agent|gateway|server)>/g, (name) => names.get(name) ?? user.id);
+    const shown = [...text.slice(text.indexOf('## The chain, decoded')).matchAll(/```json\n([^`]*)```/g)].map(
       ([, json]) => JSON.parse(json!) as Record<string, unknown>,
     );
     const decoded = tokens.map(claimsOf);

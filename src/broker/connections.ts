@@ -41,7 +41,8 @@ export class Connections {
 
   /**
    * Stores what upstream gave, and the consent with it, in one commit. Another account than the one that was connected takes its place:
-   * what MCP servers were allowed to have of that one is over.
+   * what MCP servers were allowed to have of that one is over. An account that upstream does not name may be another each time, so that
+   * it is over then, too, but for the server that the person is at the page for.
    *
    * @throws OAuthError `connect-flow-over` when what the person decided on no longer holds
    */
@@ -102,9 +103,10 @@ export class Connections {
       if (current && !same) await this.#end(tx, current, 'account_replaced', userId);
       const version = same ? await this.store.renew(tx, place.id, stored, now) : 1;
       if (!same) await this.store.insert(tx, place, stored, now);
-      // It may be another account than the one that others were allowed to use.
-      if (same && known.account !== stored.account && known.account !== '')
-        await this.consents.end(tx, { userId, providerId: provider.id }, userId);
+      if (same && (known.account === '' || stored.account === '')) {
+        const kept = known.account === '' ? consent?.sourceResourceId : undefined;
+        await this.consents.end(tx, { userId, providerId: provider.id, except: kept }, userId);
+      }
       await this.audit.record(tx, {
         action: 'broker_grant.created',
         actorId: userId,
@@ -162,6 +164,9 @@ export class Connections {
   }
 }
 
-/** Where upstream does not say whose account it is, it counts as the one that was connected: it is not to be revoked as another. */
+/**
+ * Where upstream does not say whose account it is, the connection stays the same one: it may be the same grant, and to revoke the former
+ * credential would end the new one.
+ */
 const isSame = (known: Connection, { account }: ConnectedAccount): boolean =>
   account === undefined || known.account === '' || known.account === account;

@@ -9,7 +9,7 @@ import { uuid7 } from '../platform/uuid7.js';
 import { ConnectionConsents, type ConsentDecision } from './connection-consents.js';
 import { ConnectionStore, type Ground } from './connection.store.js';
 import type { Connection } from './connection.js';
-import type { ConnectedAccount } from './connectors/connector.js';
+import { LONGEST_REFRESH_MILLIS, type ConnectedAccount } from './connectors/connector.js';
 import { CredentialVault } from './credential-vault.js';
 
 /** The job that tells upstream; its key is the id of the connection. */
@@ -24,7 +24,7 @@ export interface Arrival extends Omit<Ground, 'sourceResourceId'> {
 type Ending = 'disconnected_by_user' | 'revoked_by_operator' | 'account_replaced' | 'user_deleted';
 
 /** A refresh holds the row of a connection while upstream answers, longer than a statement waits. */
-const PATIENT_ATTEMPTS = 4;
+const PATIENCE_MILLIS = LONGEST_REFRESH_MILLIS + 2_000;
 const TIMED_OUT = '57014';
 
 /** The life of a connection: it is made, renewed, and ended for good; nobody revives one that is over. */
@@ -153,12 +153,13 @@ export class Connections {
 
   /** What upstream gave is given once: it is not thrown away for a row that is busy a moment longer. */
   async #patiently<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    for (let left = PATIENT_ATTEMPTS - 1; ; left--) {
+    const deadline = performance.now() + PATIENCE_MILLIS;
+    for (;;) {
       try {
         return await this.store.transaction(work);
       } catch (error) {
         const busy = error instanceof DatabaseAway && sqlState(error.cause) === TIMED_OUT;
-        if (!busy || left === 0) throw error;
+        if (!busy || performance.now() > deadline) throw error;
       }
     }
   }

@@ -111,10 +111,17 @@ export class CredentialStore {
     await this.unmark(tx, connection);
   }
 
-  async setFailing(tx: Transaction, { id }: Connection, why: string, now: Date, retryAt: Date): Promise<void> {
+  /** @param retryAt before this, upstream is not asked again */
+  async setFailing(tx: Transaction, { id }: Connection, why: string, now: Date, retryAt?: Date): Promise<void> {
     await tx.query(
       'update connections set failing_since = coalesce(failing_since, $2), last_failure = $3, retry_at = $4 where id = $1',
-      [id, now, why, retryAt],
+      [id, now, why, retryAt ?? null],
     );
+  }
+
+  async setWorking(tx: Transaction, { id }: Connection): Promise<void> {
+    await tx.query('update connections set failing_since = null, last_failure = null, retry_at = null where id = $1', [
+      id,
+    ]);
   }
 }

@@ -93,6 +93,13 @@ export abstract class Connector {
    */
   abstract check(configData: string, secret: SecretAtHand): SecretPlace;
 
+  /**
+   * Checks a secret that `config_data` passed the check with. Most are words of upstream's, of which nothing can be said here.
+   *
+   * @throws ProviderConfigWrong, without anything of the secret
+   */
+  checkSecret?(provider: Provider, secret: string): Promise<void>;
+
   abstract traits(provider: Provider): Traits;
 
   /** Where the person's browser goes to allow it. Only when `connects`. */

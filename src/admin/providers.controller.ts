@@ -1,4 +1,5 @@
 import { Body, Delete, Get, Header, HttpCode, Param, Patch, Post } from '@nestjs/common';
+import type { Provider } from '../broker/provider.js';
 import { ProviderRegistry } from '../broker/provider-registry.js';
 import { Providers } from '../broker/providers.js';
 import { RawJsonBody } from '../platform/http/body.js';
@@ -37,7 +38,7 @@ export class ProvidersController {
   @Post()
   @AsJson()
   async create(@Body() dto: CreateProvider, @RawJsonBody() body: string): Promise<string> {
-    return stringifyRaw(toProviderView(await this.registry.create(toDraft(dto, body))));
+    return this.#withWarnings(await this.registry.create(toDraft(dto, body)));
   }
 
   @Get(':id')
@@ -51,12 +52,18 @@ export class ProvidersController {
   @Patch(':id')
   @AsJson()
   async update(@ProviderId() id: string, @Body() dto: UpdateProvider, @RawJsonBody() body: string): Promise<string> {
-    return stringifyRaw(toProviderView(await this.registry.patch(id, toChange(dto, body))));
+    return this.#withWarnings(await this.registry.patch(id, toChange(dto, body)));
   }
 
   @Delete(':id')
   @HttpCode(204)
   async delete(@ProviderId() id: string): Promise<void> {
     await this.registry.remove(id);
+  }
+
+  /** What was stored, and why it cannot work yet: the variable that it names may be set before the next start. */
+  async #withWarnings(provider: Provider): Promise<string> {
+    const problem = await this.registry.problemOf(provider);
+    return stringifyRaw({ ...toProviderView(provider), ...(problem && { warnings: [problem] }) });
   }
 }

@@ -27,7 +27,7 @@ export class BrokerSeeds implements OnApplicationBootstrap {
   async onApplicationBootstrap(): Promise<void> {
     const known = await this.providers.list();
     if (known.length > 0 && this.encryption.driver === 'none') throw new DataEncryptionRequired();
-    for (const provider of known) this.#warnOf(provider);
+    for (const provider of known) await this.#warnOf(provider);
     await this.#seedProviders(new Set(known.map(({ slug }) => slug)));
     await this.#seedResources();
   }
@@ -68,8 +68,8 @@ export class BrokerSeeds implements OnApplicationBootstrap {
     }
   }
 
-  #warnOf(provider: Provider): void {
-    const problem = this.registry.problemOf(provider);
+  async #warnOf(provider: Provider): Promise<void> {
+    const problem = await this.registry.problemOf(provider);
     if (problem) this.#log.warn(`provider ${provider.slug} cannot work: ${problem}`);
   }
 }

@@ -6,6 +6,14 @@ import type { ConnectionConsent } from './connection.js';
 
 export type ConsentPlace = Pick<ConnectionConsent, 'userId' | 'providerId' | 'sourceResourceId'>;
 
+/** Whose consents end. */
+export interface EndedPlace extends Omit<ConsentPlace, 'sourceResourceId'> {
+  /** Absent: for every MCP server. */
+  readonly sourceResourceId?: string;
+  /** The MCP server that keeps what it has. */
+  readonly except?: string;
+}
+
 @Injectable()
 export class ConnectionConsentStore {
   constructor(private readonly database: Database) {}
@@ -42,14 +50,15 @@ export class ConnectionConsentStore {
    */
   async end(
     tx: Transaction,
-    { userId, providerId, sourceResourceId }: Omit<ConsentPlace, 'sourceResourceId'> & { sourceResourceId?: string },
+    { userId, providerId, sourceResourceId, except }: EndedPlace,
     now: Date,
   ): Promise<{ id: string; sourceResourceId: string }[]> {
     const [rows] = (await tx.query(
       `update connection_consents set revoked_at = $4
-        where user_id = $1 and provider_id = $2 and ($3::uuid is null or source_resource_id = $3) and revoked_at is null
+        where user_id = $1 and provider_id = $2 and ($3::uuid is null or source_resource_id = $3)
+          and ($5::uuid is null or source_resource_id <> $5) and revoked_at is null
         returning id, source_resource_id as "sourceResourceId", superseded_at as "supersededAt"`,
-      [userId, providerId, sourceResourceId ?? null, now],
+      [userId, providerId, sourceResourceId ?? null, now, except ?? null],
     )) as [{ id: string; sourceResourceId: string; supersededAt: Date | null }[], number];
     return rows.filter(({ supersededAt }) => supersededAt === null);
   }

@@ -3,7 +3,7 @@ import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { uuid7 } from '../platform/uuid7.js';
-import { ConnectionConsentStore, type ConsentPlace } from './connection-consent.store.js';
+import { ConnectionConsentStore, type ConsentPlace, type EndedPlace } from './connection-consent.store.js';
 import { ConnectionStore } from './connection.store.js';
 import type { ConnectionConsent } from './connection.js';
 
@@ -74,14 +74,9 @@ export class ConnectionConsents {
   /**
    * Ends the consents of a person at a provider, under the lock of the connection.
    *
-   * @param sourceResourceId absent: for every MCP server
    * @returns how many
    */
-  async end(
-    tx: Transaction,
-    place: Pick<ConsentPlace, 'userId' | 'providerId'> & { readonly sourceResourceId?: string },
-    actorId?: string,
-  ): Promise<number> {
+  async end(tx: Transaction, place: EndedPlace, actorId?: string): Promise<number> {
     const ended = await this.store.end(tx, place, this.clock.now());
     const facts = ended.map(({ id, sourceResourceId }) => ({
       action: 'connection_consent.withdrawn',

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/postgres/database.js';
-import type { ConnectionQuery, ConnectionView, OwnConnection } from './connection-view.js';
+import type { ConnectionQuery, ConnectionView, StoredConnection } from './connection-view.js';
 
 /** Reads connections to tell of them. No sealed column is ever named here. */
 @Injectable()
@@ -16,12 +16,12 @@ export class ConnectionViewStore {
   }
 
   /** Those that are not over. */
-  async ofUser(userId: string): Promise<OwnConnection[]> {
-    const rows = await this.database.query<Nullable<OwnConnection>>(OF_USER, [userId], 'connections.of-user');
+  async ofUser(userId: string): Promise<StoredConnection[]> {
+    const rows = await this.database.query<Nullable<StoredConnection>>(OF_USER, [userId], 'connections.of-user');
     return rows.map((row) => ({
-      ...withoutNulls<OwnConnection>(row),
+      ...withoutNulls<StoredConnection>(row),
       consents: row.consents.map((consent) => ({
-        ...withoutNulls<OwnConnection['consents'][number]>(consent),
+        ...withoutNulls<StoredConnection['consents'][number]>(consent),
         createdAt: new Date(consent.createdAt),
       })),
     }));
@@ -51,7 +51,7 @@ const OF_USER = `
   select ${TOLD}, coalesce(a.name, c.last_used_client_id) as "lastUsedBy",
     (select r.uri from resources r where r.broker_provider_id = p.id and r.uri is not null order by r.id limit 1) as "resourceUri",
     coalesce((select json_agg(json_build_object('id', k.id, 'resourceName', coalesce(nullif(r.display_name, ''), r.slug, ''),
-        'resourceUri', r.uri, 'scopes', k.scopes, 'createdAt', k.created_at) order by k.id)
+        'resourceUri', r.uri, 'allowedScopes', k.scopes, 'createdAt', k.created_at) order by k.id)
       from connection_consents k left join resources r on r.id = k.source_resource_id
       where k.user_id = c.user_id and k.provider_id = c.provider_id and k.superseded_at is null and k.revoked_at is null
     ), '[]') as consents

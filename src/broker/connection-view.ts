@@ -6,20 +6,30 @@ export interface ConnectionView extends Omit<Connection, 'sealedCredential' | 's
   readonly providerLabel: string;
 }
 
-/** A connection as its owner sees it. */
-export interface OwnConnection extends ConnectionView {
+/** What one MCP server may have of a connection. */
+export interface OwnConsent {
+  readonly id: string;
+  readonly resourceName: string;
+  readonly resourceUri?: string;
+  /** What the person allowed. */
+  readonly allowedScopes: readonly string[];
+  readonly createdAt: Date;
+}
+
+/** A connection as it is stored for its owner to see. */
+export interface StoredConnection extends ConnectionView {
   /** The name of the agent that used it last. */
   readonly lastUsedBy?: string;
   /** The URI of a resource of this provider, for connecting again. */
   readonly resourceUri?: string;
   /** Which MCP servers may have what of it. */
-  readonly consents: readonly {
-    readonly id: string;
-    readonly resourceName: string;
-    readonly resourceUri?: string;
-    readonly scopes: readonly string[];
-    readonly createdAt: Date;
-  }[];
+  readonly consents: readonly OwnConsent[];
+}
+
+/** A connection as its owner sees it. */
+export interface OwnConnection extends StoredConnection {
+  /** `scopes`: what the server's tokens are good for; more than was allowed where upstream cannot narrow them (W45). */
+  readonly consents: readonly (OwnConsent & { readonly scopes: readonly string[] })[];
 }
 
 export interface ConnectionQuery {

@@ -12,11 +12,12 @@ export const toConnectionDocument = (connection: OwnConnection) => ({
   last_used_at: connection.lastUsedAt?.toISOString(),
   last_used_client_id: connection.lastUsedClientId,
   last_used_by: connection.lastUsedBy,
-  consents: connection.consents.map(({ id, resourceName, resourceUri, scopes, createdAt }) => ({
+  consents: connection.consents.map(({ id, resourceName, resourceUri, scopes, allowedScopes, createdAt }) => ({
     id,
     resource: resourceUri,
     display_name: resourceName,
     scopes,
+    allowed_scopes: allowedScopes,
     created_at: createdAt.toISOString(),
   })),
 });

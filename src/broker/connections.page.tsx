@@ -117,13 +117,18 @@ function Servers({ connection, csrf, href, below }: Omit<ConnectionProps, 'conne
   if (consents.length === 0) return <p class="small">No server may use it.</p>;
   return (
     <ul class="rows" aria-label={`Servers that may use ${providerLabel}`}>
-      {consents.map(({ id, resourceName, scopes, createdAt }) => (
+      {consents.map(({ id, resourceName, scopes, allowedScopes, createdAt }) => (
         <li key={id}>
           <div class="tight">
             <p>
               <bdi>{resourceName}</bdi> <span class="quiet">may use</span>
             </p>
             <Scopes scopes={scopes} />
+            {scopes.some((scope) => !allowedScopes.includes(scope)) && (
+              <p class="quiet small">
+                You allowed {allowedScopes.join(', ') || 'less'}; <bdi>{providerLabel}</bdi> gives all or nothing.
+              </p>
+            )}
             <p class="quiet small">
               Since <Day date={createdAt} />
             </p>

@@ -9,7 +9,7 @@ import { uuid7 } from '../platform/uuid7.js';
 import { ConnectionConsents, type ConsentDecision } from './connection-consents.js';
 import { ConnectionStore, type Ground } from './connection.store.js';
 import type { Connection } from './connection.js';
-import type { ConnectedAccount } from './connectors/connector.js';
+import { LONGEST_REFRESH_MILLIS, type ConnectedAccount } from './connectors/connector.js';
 import { CredentialVault } from './credential-vault.js';
 
 /** The job that tells upstream; its key is the id of the connection. */
@@ -24,7 +24,7 @@ export interface Arrival extends Omit<Ground, 'sourceResourceId'> {
 type Ending = 'disconnected_by_user' | 'revoked_by_operator' | 'account_replaced' | 'user_deleted';
 
 /** A refresh holds the row of a connection while upstream answers, longer than a statement waits. */
-const PATIENT_ATTEMPTS = 4;
+const PATIENCE_MILLIS = LONGEST_REFRESH_MILLIS + 2_000;
 const TIMED_OUT = '57014';
 
 /** The life of a connection: it is made, renewed, and ended for good; nobody revives one that is over. */
@@ -41,7 +41,8 @@ export class Connections {
 
   /**
    * Stores what upstream gave, and the consent with it, in one commit. Another account than the one that was connected takes its place:
-   * what MCP servers were allowed to have of that one is over.
+   * what MCP servers were allowed to have of that one is over. An account that upstream does not name may be another each time, so that
+   * it is over then, too, but for the server that the person is at the page for.
    *
    * @throws OAuthError `connect-flow-over` when what the person decided on no longer holds
    */
@@ -102,9 +103,10 @@ export class Connections {
       if (current && !same) await this.#end(tx, current, 'account_replaced', userId);
       const version = same ? await this.store.renew(tx, place.id, stored, now) : 1;
       if (!same) await this.store.insert(tx, place, stored, now);
-      // It may be another account than the one that others were allowed to use.
-      if (same && known.account !== stored.account && known.account !== '')
-        await this.consents.end(tx, { userId, providerId: provider.id }, userId);
+      if (same && (known.account === '' || stored.account === '')) {
+        const kept = known.account === '' ? consent?.sourceResourceId : undefined;
+        await this.consents.end(tx, { userId, providerId: provider.id, except: kept }, userId);
+      }
       await this.audit.record(tx, {
         action: 'broker_grant.created',
         actorId: userId,
@@ -151,17 +153,21 @@ export class Connections {
 
   /** What upstream gave is given once: it is not thrown away for a row that is busy a moment longer. */
   async #patiently<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    for (let left = PATIENT_ATTEMPTS - 1; ; left--) {
+    const deadline = performance.now() + PATIENCE_MILLIS;
+    for (;;) {
       try {
         return await this.store.transaction(work);
       } catch (error) {
         const busy = error instanceof DatabaseAway && sqlState(error.cause) === TIMED_OUT;
-        if (!busy || left === 0) throw error;
+        if (!busy || performance.now() > deadline) throw error;
       }
     }
   }
 }
 
-/** Where upstream does not say whose account it is, it counts as the one that was connected: it is not to be revoked as another. */
+/**
+ * Where upstream does not say whose account it is, the connection stays the same one: it may be the same grant, and to revoke the former
+ * credential would end the new one.
+ */
 const isSame = (known: Connection, { account }: ConnectedAccount): boolean =>
   account === undefined || known.account === '' || known.account === account;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SealBroken } from '#libs/vault';
 import { AuditLog } from '../audit/audit-log.js';
+import { EncryptionOff } from '../encryption/encryption.js';
 import { Clock } from '../platform/clock/clock.js';
 import { persistently } from '../platform/persistently.js';
 import { DatabaseAway, type Transaction } from '../platform/postgres/database.js';
@@ -15,7 +16,9 @@ import type { UpstreamAccess } from './upstream-access.js';
 import { UpstreamAway, UpstreamMisconfigured, UpstreamRefused } from './upstream-errors.js';
 import { retryAt, retryLater } from './upstream-trouble.js';
 
-type Failure = UpstreamAway | UpstreamRefused | UpstreamMisconfigured;
+/** Upstream was asked nothing: what would be shown to it does not open. */
+type Unreadable = SealBroken | EncryptionOff;
+type Failure = UpstreamAway | UpstreamRefused | UpstreamMisconfigured | Unreadable;
 
 /** What upstream said: asked once, however often the transaction around it is run. */
 interface Asked {
@@ -37,7 +40,7 @@ interface Gained {
 interface Turn {
   readonly access?: UpstreamAccess;
   /** Told after it is recorded. */
-  readonly trouble?: UpstreamAway | UpstreamMisconfigured;
+  readonly trouble?: UpstreamAway | UpstreamMisconfigured | Unreadable;
 }
 
 /**
@@ -75,6 +78,7 @@ export class CredentialRefresh {
       if (answer instanceof Error) return this.#fail(tx, asked, answer);
       gained ??= await this.#gain(provider, asked, answer, scopes);
       if (asked.refreshable && !(await this.#store(gained, provider, tx))) return {};
+      if (!asked.refreshable && held.connection.failingSince) await this.store.setWorking(tx, held.connection);
       return { access: gained.access };
     };
     const done = await this.store.exclusively(id, turn).catch((error: unknown) => this.#salvage(gained, error));
@@ -89,7 +93,8 @@ export class CredentialRefresh {
   ): Promise<Asked> {
     const now = this.clock.now();
     if (connection.retryAt && connection.retryAt > now) throw retryLater(connection.retryAt, now);
-    const credential = await this.#open(connection);
+    const credential = await this.#open(connection).catch(asUnreadable);
+    if (credential instanceof Error) return { connection, outcomeUnknown, refreshable: false, answer: credential };
     const refreshable = credential.refreshToken !== undefined;
     if (refreshable) await this.store.mark(connection, now);
     const answer = await this.connectors.of(provider).vend(provider, credential, scopes).catch(asFailure);
@@ -146,6 +151,11 @@ export class CredentialRefresh {
       await this.audit.record(tx, { action: 'connection.reconnect_required', reason, actorId: userId, detail });
       return {};
     }
+    if (error instanceof SealBroken || error instanceof EncryptionOff) {
+      // Nobody has to be spared: once it opens again, it is used at once.
+      await this.store.setFailing(tx, connection, 'vault_unreadable', now);
+      return { trouble: error };
+    }
     // A mark that stood there before stands for another refresh, about which this answer says nothing.
     if (!error.outcomeUnknown && !outcomeUnknown) await this.store.unmark(tx, connection);
     const why = error instanceof UpstreamMisconfigured ? `misconfigured: ${error.code}` : error.why;
@@ -166,5 +176,10 @@ export class CredentialRefresh {
 function asFailure(error: unknown): Failure {
   if (error instanceof UpstreamAway || error instanceof UpstreamRefused || error instanceof UpstreamMisconfigured)
     return error;
+  throw error;
+}
+
+function asUnreadable(error: unknown): Unreadable {
+  if (error instanceof SealBroken || error instanceof EncryptionOff) return error;
   throw error;
 }

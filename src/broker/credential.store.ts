@@ -3,6 +3,7 @@ import { Database, type Transaction } from '../platform/postgres/database.js';
 import { ConnectionEntity } from './connection.entity.js';
 import type { Connection } from './connection.js';
 import { toConnection } from './connection.store.js';
+import { LONGEST_REFRESH_MILLIS } from './connectors/connector.js';
 
 /** What a refresh made of a connection. */
 export interface Refreshed {
@@ -21,8 +22,8 @@ export interface HeldConnection {
   readonly outcomeUnknown: boolean;
 }
 
-/** Longer than upstream may take to answer: who holds a connection and is gone without a word lets go of it after this. */
-const LONGEST_HOLD = '20s';
+/** Longer than a refresh may take, and what it gave to be sealed: who holds a connection and is gone without a word lets go of it then. */
+const LONGEST_HOLD_MILLIS = LONGEST_REFRESH_MILLIS + 15_000;
 
 const SET_REFRESHED = `
   with replaced as (
@@ -46,7 +47,7 @@ export class CredentialStore {
    */
   exclusively<T>(id: string, work: (held: HeldConnection, tx: Transaction) => Promise<T>): Promise<T | undefined> {
     return this.database.transaction(async (tx) => {
-      await tx.query(`set local idle_in_transaction_session_timeout = '${LONGEST_HOLD}'`);
+      await tx.query(`set local idle_in_transaction_session_timeout = ${LONGEST_HOLD_MILLIS}`);
       // The weakest lock that excludes others: marks refer to the row, and are committed meanwhile.
       const row = await tx.findOne(ConnectionEntity, {
         where: { id },
@@ -110,10 +111,17 @@ export class CredentialStore {
     await this.unmark(tx, connection);
   }
 
-  async setFailing(tx: Transaction, { id }: Connection, why: string, now: Date, retryAt: Date): Promise<void> {
+  /** @param retryAt before this, upstream is not asked again */
+  async setFailing(tx: Transaction, { id }: Connection, why: string, now: Date, retryAt?: Date): Promise<void> {
     await tx.query(
       'update connections set failing_since = coalesce(failing_since, $2), last_failure = $3, retry_at = $4 where id = $1',
-      [id, now, why, retryAt],
+      [id, now, why, retryAt ?? null],
     );
+  }
+
+  async setWorking(tx: Transaction, { id }: Connection): Promise<void> {
+    await tx.query('update connections set failing_since = null, last_failure = null, retry_at = null where id = $1', [
+      id,
+    ]);
   }
 }

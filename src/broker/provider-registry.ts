@@ -10,6 +10,7 @@ import { changesOf } from './provider-changes.js';
 import { ProviderConfigWrong } from './provider-config.js';
 import { ProviderSecrets } from './provider-secrets.js';
 import { ProviderStore } from './provider.store.js';
+import { UpstreamMisconfigured } from './upstream-errors.js';
 
 export interface ProviderDraft {
   readonly slug: string;
@@ -114,15 +115,18 @@ export class ProviderRegistry {
   }
 
   /** Why a provider cannot work as it is, as far as that can be seen from here. */
-  problemOf(provider: Provider): string | undefined {
+  async problemOf(provider: Provider): Promise<string | undefined> {
+    const connector = this.connectors.of(provider);
     try {
       const atHand = { given: false, kept: provider.sealedSecret !== undefined };
-      const { reference } = this.connectors.of(provider).check(provider.configData, atHand);
-      return reference === undefined || this.secrets.isSet(reference)
-        ? undefined
-        : `the variable ${reference} is not set`;
+      const place = connector.check(provider.configData, atHand);
+      const { reference } = place;
+      if (reference !== undefined && !this.secrets.isSet(reference)) return `the variable ${reference} is not set`;
+      await connector.checkSecret?.(provider, await this.secrets.of(provider, place));
+      return undefined;
     } catch (error) {
       if (error instanceof ProviderConfigWrong) return error.message;
+      if (error instanceof UpstreamMisconfigured) return `its secret cannot be used: ${error.code}`;
       throw error;
     }
   }
@@ -135,9 +139,10 @@ export class ProviderRegistry {
     const { configData, secret } = withoutSecret(provider.configData, connector.inlineSecret);
     const atHand = { given: secret !== undefined, kept: provider.sealedSecret !== undefined };
     const { inRow } = connector.check(configData, atHand);
+    if (secret !== undefined) await connector.checkSecret?.({ ...provider, configData }, secret);
     const sealed = secret === undefined ? provider.sealedSecret : await this.secrets.seal(provider.id, secret);
     const checked = { ...provider, configData, sealedSecret: inRow ? sealed : undefined };
-    const problem = this.problemOf(checked);
+    const problem = await this.problemOf(checked);
     if (problem) this.#log.warn(`provider ${provider.slug}: ${problem}`);
     return checked;
   }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Answer } from './admin-api.js';
 import { jsonFile, paged, type PageFlags } from './flags.js';
+import type { Output } from './output.js';
 import { UsageError } from './usage-error.js';
 import type { Run } from './verb.js';
 
@@ -36,7 +37,7 @@ export function addProviderCommands(admin: Command, run: Run): void {
     .action(
       run<CreateFlags>(async (flags, { api, output }) => {
         const body = { ...toMembers(flags), config_data: toConfigData(flags) ?? {} };
-        output.one(await api.post('/admin/broker-providers', body));
+        show(output, await api.post('/admin/broker-providers', body));
       }),
     );
 
@@ -50,7 +51,7 @@ export function addProviderCommands(admin: Command, run: Run): void {
         const change = { ...toMembers(flags), config_data: toConfigData(flags) };
         if (Object.values(change).every((value) => value === undefined))
           throw new UsageError('nothing to change is named');
-        output.one(await api.patch(at(flags), change));
+        show(output, await api.patch(at(flags), change));
       }),
     );
 
@@ -82,6 +83,12 @@ export function addProviderCommands(admin: Command, run: Run): void {
         output.done(`provider ${flags.id} is deleted`, { deleted: flags.id });
       }),
     );
+}
+
+/** Warnings on standard error, too, where a pipe does not swallow them. */
+function show(output: Output, { warnings, ...provider }: Answer): void {
+  output.one({ ...provider, ...(warnings !== undefined && { warnings }) });
+  if (Array.isArray(warnings)) for (const warning of warnings) output.note(`warning: ${String(warning)}`);
 }
 
 function config(command: Command): Command {

@@ -9,4 +9,9 @@ export class SingleFlight<T> {
     this.#flights.set(key, flight);
     return flight;
   }
+
+  /** Comes true when everything that is being had now has ended, well or not. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#flights.values());
+  }
 }

@@ -24,7 +24,9 @@ const connection: AccountPageProps['connections'][number] = {
   version: 1,
   createdAt: since,
   updatedAt: since,
-  consents: [{ id: 'cc-1', resourceName: 'Notes', scopes: ['repo:read'], createdAt: since }],
+  consents: [
+    { id: 'cc-1', resourceName: 'Notes', scopes: ['repo:read'], allowedScopes: ['repo:read'], createdAt: since },
+  ],
 };
 const props: AccountPageProps = {
   user: { name: 'Ada', email: 'ada@example.org' },

@@ -87,3 +87,61 @@ describe('a connection consent', () => {
     expect(await consentsOf(at)).toEqual(before);
   });
 });
+
+describe('an account of which upstream does not say whose it is', () => {
+  /** An MCP server that the agent of `at` calls for the person. */
+  async function aServer(label: string): Promise<Connecting & { ask(): ReturnType<typeof exchange> }> {
+    const source = await aResource(app, { display_name: label, scopes: [{ name: 'read' }, { name: 'write' }] });
+    const server = await anAgent(app);
+    await letActAs(app, source, server);
+    const { client, user, target } = at;
+    const { token } = await started(app, { client, user, resource: source, scope: 'read write' });
+    return { ...at, source, ask: () => exchange(app, server, token, { resource: target.uri }) };
+  }
+  const account = async (answer: Awaited<ReturnType<typeof exchange>>): Promise<unknown> =>
+    (await world.upstream.me(answer.body.access_token)).login;
+
+  beforeEach(async () => {
+    at = await aConnecting(app, world, { config: { account_url: undefined, account_member: undefined } });
+  });
+
+  it('is another one when it is connected anew: what servers had of the former is over, and given back without upstream', async () => {
+    const [first, second] = [await aServer('First server'), await aServer('Second server')];
+    const { browser } = await connected(first, { login: 'work' });
+    expect(await account(await first.ask())).toBe('work');
+
+    await connected(second, { browser, login: 'private', url: aLink(second, { scopes: ['read', 'write'] }) });
+    const refused = await first.ask();
+    expect([refused.status, refused.body.error, refused.body.cause]).toEqual([
+      400,
+      'consent_required',
+      'consent_missing',
+    ]);
+    expect(await consentsOf(at)).toMatchObject([{ source_resource_id: second.source.id }]);
+    expect(await account(await second.ask())).toBe('private');
+
+    const { page } = await openAs(app, at.user, refused.body.consent_url, browser);
+    expect(page.html).not.toContain('You will be sent to');
+    expect((await press(browser, page)).html).toContain('may now use your');
+    expect((await first.ask()).status).toBe(200);
+  });
+
+  it('is another one, too, when the person connects it by themselves', async () => {
+    const first = await aServer('First server');
+    const { browser } = await connected(first, { login: 'work' });
+    const query = new URLSearchParams({ resource: at.target.uri });
+    await connected(at, { browser, login: 'private', url: `${app.issuer}/connect/${at.provider.slug}?${query}` });
+    expect((await first.ask()).body.error).toBe('consent_required');
+    expect(await consentsOf(at)).toEqual([]);
+    const [connection] = await connectionsOf(at);
+    expect(connection).toMatchObject({ status: 'active', version: 2, upstream_revocation: null });
+  });
+
+  it('keeps what the server had that asks for more of it', async () => {
+    const first = await aServer('First server');
+    const { browser } = await connected(first);
+    await connected(first, { browser, url: aLink(first, { scopes: ['write'] }) });
+    expect(await consentsOf(at)).toMatchObject([{ scopes: ['repo:read', 'repo:write'] }]);
+    expect((await first.ask()).status).toBe(200);
+  });
+});

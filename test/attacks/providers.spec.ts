@@ -1,3 +1,4 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { encryptionAtRest } from '../upstream/builders.js';
@@ -189,4 +190,44 @@ describe('without the operator’s key', () => {
       expect((await fetch(`${app.url}/admin/broker-providers${path}`, { method })).status).toBe(404);
     },
   );
+});
+
+describe('a key of a service account that cannot sign', () => {
+  const pem = (type: 'rsa' | 'ec', modulusLength = 2048): string => {
+    const { privateKey } =
+      type === 'rsa'
+        ? generateKeyPairSync('rsa', { modulusLength })
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  };
+  const account = (private_key: string, more: object = { client_email: 'us@acme.example' }) =>
+    app.admin('POST', '/admin/broker-providers', {
+      slug: `account-${randomUUID().slice(0, 8)}`,
+      protocol: 'service_account',
+      config_data: { private_key, ...more },
+    });
+
+  it.each([
+    ['garbage', 'garbage-7f3a'],
+    ['a file without one', '{"client_email":"us@acme.example","private_key":"garbage-7f3a"}'],
+    ['a file cut short', '{"private_key":"garbage-7f3a'],
+    ['of 1024 bits', pem('rsa', 1024)],
+    ['of another kind', pem('ec')],
+  ])('(%s) is refused, and not repeated', async (_, key) => {
+    const { status, body } = await account(key);
+    expect([status, body.detail]).toEqual([400, expect.stringContaining('config_data.private_key must be')]);
+    expect(JSON.stringify([body, app.logged])).not.toContain('garbage-7f3a');
+  });
+
+  it('is refused, too, where nobody says whose it is; and a good one is taken', async () => {
+    const key = pem('rsa');
+    expect((await account(key, {})).body.detail).toContain('config_data.client_email is required');
+    const { status, body } = await account(key);
+    expect([status, body.warnings]).toEqual([201, undefined]);
+    expect((await account(pem('ec'), { client_email: 'us@acme.example', algorithm: 'ES256' })).status).toBe(201);
+    // What lies in the row no longer fits what is said of it.
+    const change = { config_data: { client_email: 'us@acme.example', algorithm: 'ES256' } };
+    const patched = await app.admin('PATCH', `/admin/broker-providers/${body.id}`, change);
+    expect(patched.body.warnings).toEqual([expect.stringContaining('for ES256')]);
+  });
 });

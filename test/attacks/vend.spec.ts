@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
 import { aGrantedCode, aResource, postForm, type TokenResponse } from '../builders.js';
 import {
-  aConnection,
   aProvider,
   aVending,
   aWorld,
@@ -322,73 +321,5 @@ describe('what ends between decision and commit', () => {
     const { status, body } = await meanwhile(vending, () => app.sql('update policy_epoch set epoch = epoch + 1'));
     expect([status, body.access_token]).toEqual([200, first.body.access_token]);
     expect(await stateOf(app, vending.connection)).toMatchObject({ version: 2 });
-  });
-});
-
-describe('a sealed credential', () => {
-  type Row = { sealed_credential: string };
-  const sealedOf = async (id: string): Promise<string> =>
-    (await app.sql<Row>('select sealed_credential from connections where id = $1', [id]))[0]!.sealed_credential;
-  const seal = (id: string, sealed: string) =>
-    app.sql('update connections set sealed_credential = $2 where id = $1', [id, sealed]);
-
-  async function expectUnreadable({ ask, connection }: Vending): Promise<void> {
-    const before = [await vended(), world.proxy.seen.length];
-    const { status, body, headers } = await ask();
-    expect([status, body.error, body.error_description]).toEqual([503, 'temporarily_unavailable', 'try again']);
-    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
-    expect([await vended(), world.proxy.seen.length]).toEqual(before);
-    expect(await stateOf(app, connection)).toMatchObject({ status: 'active', version: 1, mark: null });
-    const told = app.logged.filter((line) => line.includes('vault_unreadable') && line.includes(connection.id));
-    expect(told.length).toBeGreaterThan(0);
-  }
-
-  it('does not open in another person’s row, in another provider’s, or in another row of the same', async () => {
-    const [mine, theirs] = [await aVending(app, world), await aVending(app, world)];
-    await seal(mine.connection.id, await sealedOf(theirs.connection.id));
-    await expectUnreadable(mine);
-
-    const { at, source } = theirs;
-    const second = await aProvider(app, world);
-    const moved = await aConnection(app, world, { userId: at.user.id, provider: second });
-    await letUse(app, { userId: at.user.id, provider: second }, source);
-    await app.sql('update resources set broker_provider_id = $2 where id = $1', [theirs.target.id, second.id]);
-    await app.sql('update policy_epoch set epoch = epoch + 1');
-    await seal(moved.id, await sealedOf(theirs.connection.id));
-    await expectUnreadable({ ...theirs, connection: moved });
-
-    const third = await aVending(app, world);
-    const former = await sealedOf(third.connection.id);
-    await app.sql(`update connections set status = 'disconnected' where id = $1`, [third.connection.id]);
-    const again = await aConnection(app, world, { userId: third.at.user.id, provider: third.provider });
-    await seal(again.id, former);
-    await expectUnreadable({ ...third, connection: again });
-  });
-
-  it('does not open after a bit was turned, nor under a key that is gone', async () => {
-    const vending = await aVending(app, world);
-    const sealed = await sealedOf(vending.connection.id);
-    const [version, keyId, text] = sealed.split('.') as [string, string, string];
-    const bytes = Buffer.from(text, 'base64url');
-    bytes[bytes.length - 1]! ^= 1;
-    await seal(vending.connection.id, [version, keyId, bytes.toString('base64url')].join('.'));
-    await expectUnreadable(vending);
-    await seal(vending.connection.id, [version, '00000000', text].join('.'));
-    await expectUnreadable(vending);
-    await seal(vending.connection.id, sealed);
-    expect((await vending.ask()).status).toBe(200);
-  });
-
-  it('is used again when a kept access token does not open', async () => {
-    const [mine, theirs] = [await aVending(app, world), await aVending(app, world)];
-    const [first, stolen] = [await mine.ask(), await theirs.ask()];
-    await app.sql(
-      'update connections set sealed_access_token = (select sealed_access_token from connections where id = $2) where id = $1',
-      [mine.connection.id, theirs.connection.id],
-    );
-    const { status, body } = await mine.ask();
-    expect(status).toBe(200);
-    expect([first.body.access_token, stolen.body.access_token]).not.toContain(body.access_token);
-    expect((await world.upstream.me(body.access_token)).status).toBe(200);
   });
 });

@@ -149,6 +149,53 @@ describe('200 vends of one connection at once, over two processes', { timeout: 1
   });
 });
 
+describe('a refresh that takes longer than whoever asks is kept waiting', { timeout: 120_000 }, () => {
+  /** Upstream has rotated the credential, and its answer is held back. */
+  async function aSlowRefreshAt(process: TestApp, vending: Vending) {
+    let release = (): void => {};
+    world.proxy.next({ kind: 'hold', until: new Promise<void>((resolve) => (release = resolve)) });
+    const before = await asked();
+    const asking = askAt(vending, process);
+    while ((await asked()) === before);
+    return { asking, release, before };
+  }
+
+  it('is the only one, over all processes: the others tell to come back, too', async () => {
+    const vending = await aVending(one, world);
+    const { asking, release, before } = await aSlowRefreshAt(one, vending);
+    const answers = await Promise.all([asking, askAt(vending, other), askAt(vending, one)]);
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+    expect(await asked()).toBe(before + 1);
+    const again = askAt(vending, other);
+    release();
+    expect((await again).status).toBe(200);
+    expect((await askAt(vending, one)).body.access_token).toBe((await again).body.access_token);
+    expect(await asked()).toBe(before + 1);
+  });
+
+  it('is waited for by a process that is asked to stop', async () => {
+    const vending = await aVending(one, world);
+    const stopping = await aProcess();
+    const { asking, release, before } = await aSlowRefreshAt(stopping, vending);
+    const ended = stopping.end('SIGTERM');
+    expect((await asking).status).toBe(503);
+    while (!(await isClosed(stopping)));
+    expect(await stateOf(one, vending.connection)).toMatchObject({ version: 1, mark: 1 });
+    release();
+    expect(await ended).toBe(0);
+    expect(await stateOf(one, vending.connection)).toMatchObject({ status: 'active', version: 2, mark: null });
+    expect((await askAt(vending, one)).status).toBe(200);
+    expect(await asked()).toBe(before + 1);
+  });
+
+  /** Whether nobody is listening any more. */
+  const isClosed = ({ url }: TestApp): Promise<boolean> =>
+    fetch(`${url}/livez`).then(
+      () => false,
+      () => true,
+    );
+});
+
 describe('a process that is killed in the middle of a vend', { timeout: 120_000 }, () => {
   let victim: TestApp & ServerProcess;
   async function aVictim(): Promise<Vending> {

@@ -16,6 +16,7 @@ import {
   type World,
 } from '../brokering.js';
 import { anAgent, exchange, outcome, started } from '../exchanges.js';
+import { untilWaiting } from '../held-lock.js';
 import type { Misbehaviour } from '../upstream/misbehaving-proxy.js';
 
 let world: World;
@@ -30,7 +31,6 @@ afterAll(async () => {
   await world.end();
 });
 
-const never = new Promise<never>(() => {});
 const asked = async (): Promise<number> => (await world.upstream.requests()).refresh_token;
 const answer = (status: number, error: string, headers = {}): Misbehaviour => ({
   kind: 'answer',
@@ -58,7 +58,6 @@ describe('an upstream that is away does not cost the connection', () => {
     ['has broken', answer(500, 'oops'), 'server_error', 5, false],
     ['is being repaired', answer(503, 'later', { 'retry-after': '30' }), 'server_error', 30, false],
     ['hangs up before it has heard', { kind: 'drop_before' }, 'unreachable', 5, false],
-    ['does not answer in five seconds', { kind: 'hold', until: never, when: 'before' }, 'timeout', 5, false],
   ];
 
   it.each(cases)('when it %s', async (_, behaviour, why, retryAfter, outcomeKnown) => {
@@ -134,6 +133,59 @@ describe('an upstream that is away does not cost the connection', () => {
         mark: null,
       });
     }
+  });
+});
+
+describe('an upstream that takes longer than whoever asks is kept waiting', () => {
+  /** Somebody asks, and upstream has rotated the credential, before the answer is held back. */
+  async function aSlowRefresh(behaviour: (until: Promise<void>) => Misbehaviour) {
+    const vending = await aVending(app, world);
+    let release = (): void => {};
+    const until = new Promise<void>((resolve) => (release = resolve));
+    world.proxy.next(behaviour(until));
+    const before = await asked();
+    const asking = vending.ask();
+    while ((await asked()) === before);
+    return { ...vending, asking, release, before };
+  }
+
+  it('gives its answer to whoever comes back: it was told to after five seconds, and nobody has to connect again', async () => {
+    const { asking, ask, release, before, connection } = await aSlowRefresh((until) => ({ kind: 'hold', until }));
+    expectAway(await asking, 1);
+    expect(await stateOf(app, connection)).toMatchObject({
+      status: 'active',
+      version: 1,
+      mark: 1,
+      failing_since: null,
+    });
+    const again = ask();
+    release();
+    const { status, body } = await again;
+    expect([status, (await world.upstream.me(body.access_token)).status]).toEqual([200, 200]);
+    expect(await asked()).toBe(before + 1);
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'active', version: 2, mark: null, kept: true });
+    app.clock.advance(541);
+    expect((await ask()).status).toBe(200);
+  });
+
+  it('and hangs up then has its failure on record, although nobody waits for it any more', async () => {
+    const { asking, release, connection, ask } = await aSlowRefresh((until) => ({ kind: 'drop_after', until }));
+    expectAway(await asking, 1);
+    release();
+    await expect.poll(async () => (await stateOf(app, connection)).last_failure).toBe('unreachable');
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'active', version: 1, mark: 1 });
+    app.clock.advance(5);
+    expect(outcome(await ask())).toEqual([400, 'consent_required']);
+  });
+
+  it('does not keep a person from disconnecting: what it gave is revoked, too', async () => {
+    const { asking, release, connection } = await aSlowRefresh((until) => ({ kind: 'hold', until }));
+    expectAway(await asking, 1);
+    const ending = app.admin('DELETE', `/admin/grants/broker/${connection.id}`);
+    await untilWaiting(app, 1);
+    release();
+    expect((await ending).status).toBe(204);
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'disconnected', version: 3, mark: null });
   });
 });
 
@@ -252,7 +304,6 @@ describe('a grant that became smaller upstream', () => {
 describe('200 connections of upstreams that hang', { timeout: 120_000 }, () => {
   const PEOPLE = 10;
   const PROVIDERS = 20;
-  const hang: Misbehaviour = { kind: 'hold', until: never, when: 'before' };
 
   it('take nothing from other token requests; a single one takes nothing from another provider either', async () => {
     const healthy = await aVending(app, world, { config: { token_url: `${world.upstream.origin}/token` } });
@@ -282,7 +333,9 @@ describe('200 connections of upstreams that hang', { timeout: 120_000 }, () => {
     }
     const asOne = (target: ResourceFixture, token: string) => exchange(app, server, token, { resource: target.uri });
 
-    world.proxy.always(hang);
+    let release = (): void => {};
+    const until = new Promise<void>((resolve) => (release = resolve));
+    world.proxy.always({ kind: 'hold', until, when: 'before' });
     const ofOne = tokens.map((token) => asOne(targets[0]!, token));
     await world.proxy.arrived(world.proxy.seen.length + 6);
     // A token that is not kept yet, and needs a refresh.
@@ -308,6 +361,7 @@ describe('200 connections of upstreams that hang', { timeout: 120_000 }, () => {
       await app.sql(`select status, count(*)::int as n from connections where status <> 'active' and id in (
       select connection_id from refresh_attempts) group by status`),
     ).toEqual([]);
+    release();
   });
 });
 

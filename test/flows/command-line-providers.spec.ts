@@ -34,6 +34,13 @@ describe('provider commands', () => {
     expect((await run(`provider get --id ${created.id}`)).code).toBe(1);
   });
 
+  it('warn of a variable that is not set on standard error', async () => {
+    const line = 'provider create --slug unset --preset github --client-id Iv1 --client-secret-ref CONNECTOR_NOT_SET';
+    const { code, stderr, stdout } = await run(`${line} --json`);
+    const warning = 'the variable CONNECTOR_NOT_SET is not set';
+    expect([code, stderr, JSON.parse(stdout).warnings]).toEqual([0, `warning: ${warning}`, [warning]]);
+  });
+
   it('a file says what flags do not; a secret in it is sealed and not shown', async () => {
     const file = cli.file('acme.json', '{"preset":"linear","client_id":"us","client_secret":"planted-in-a-file"}');
     const { code, stdout } = await run(`provider create --slug linear --config-data ${file} --json`);

@@ -3,7 +3,17 @@ import type { TestApp } from '../app.js';
 import { aWorld, credentialOf, startBrokerApp, type World } from '../brokering.js';
 import { aResource, audited, aUser } from '../builders.js';
 import { CommandLine } from '../command-line.js';
-import { aConnecting, aLink, connected, connectionsOf, consentsOf, signedIn, type Connecting } from '../connecting.js';
+import {
+  aConnecting,
+  aLink,
+  connected,
+  connectionsOf,
+  consentsOf,
+  openAs,
+  press as pressConnect,
+  signedIn,
+  type Connecting,
+} from '../connecting.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 
 let world: World;
@@ -84,6 +94,7 @@ describe('/connections', () => {
                 resource: at.source.uri,
                 display_name: 'Notes server',
                 scopes: ['repo:read', 'repo:write'],
+                allowed_scopes: ['repo:read', 'repo:write'],
                 created_at: expect.stringMatching(/^\d{4}-/),
               },
             ],
@@ -91,6 +102,27 @@ describe('/connections', () => {
         ],
       },
     });
+  });
+
+  it.each([
+    ['cannot narrow', false, ['repo:read', 'repo:write']],
+    ['narrows', true, ['repo:read']],
+  ])('names what a server’s token is good for where upstream %s', async (_, downscope, real) => {
+    const own = await aConnecting(app, world, { config: { downscope } });
+    ({ browser } = await connected(own, { url: aLink(own, { scopes: ['read', 'write'] }) }));
+    const second = { ...own, source: await aResource(app, { display_name: 'Other server' }) };
+    await openAs(app, own.user, aLink(second), browser).then(({ page }) => pressConnect(browser, page));
+    expect((await json()).body.connections[0].consents[1]).toMatchObject({
+      display_name: 'Other server',
+      scopes: real,
+      allowed_scopes: ['repo:read'],
+    });
+    for (const path of ['/connections', '/account']) {
+      const { html } = await browser.get(url(path));
+      const server = html.slice(html.indexOf('Other server</bdi>')).split('</li>')[0]!;
+      expect(server.includes('<code>repo:write</code>')).toBe(!downscope);
+      expect(server.includes('gives all or nothing')).toBe(!downscope);
+    }
   });
 
   it('tells who used it last', async () => {

@@ -5,8 +5,8 @@ import { serve } from '../outgoing.js';
 export type Misbehaviour =
   /** The connection breaks before upstream has heard of it. */
   | { readonly kind: 'drop_before' }
-  /** Upstream has answered, and the connection breaks. */
-  | { readonly kind: 'drop_after' }
+  /** Upstream has answered, and the connection breaks: at once, or when `until` has come true. */
+  | { readonly kind: 'drop_after'; readonly until?: Promise<unknown> }
   /** The answer comes when `until` has come true; `when: before`: upstream is asked only then. */
   | { readonly kind: 'hold'; readonly until: Promise<unknown>; readonly when?: 'before' | 'after' }
   /** This answer, without upstream. */
@@ -78,7 +78,10 @@ async function carry(
     redirect: 'manual',
   });
   const body = await response.text();
-  if (behaviour?.kind === 'drop_after') return void req.socket.destroy();
+  if (behaviour?.kind === 'drop_after') {
+    await behaviour.until;
+    return void req.socket.destroy();
+  }
   if (behaviour?.kind === 'hold' && behaviour.when !== 'before') await behaviour.until;
   const type = response.headers.get('content-type');
   res.writeHead(response.status, type === null ? {} : { 'content-type': type });

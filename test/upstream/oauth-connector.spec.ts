@@ -25,11 +25,9 @@ let proxy: MisbehavingProxy;
 let client: UpstreamClient;
 const env: Record<string, string> = {};
 const clock = new SettableClock();
-const connector = new OAuthConnector(
-  new UpstreamCalls(new GuardedFetch(), clock, loadConfig({ env: {} })),
-  new ProviderSecrets(new SecretReferences(env), new NoEncryption()),
-  clock,
-);
+const calls = new UpstreamCalls(new GuardedFetch(), clock, loadConfig({ env: {} }));
+const secrets = new ProviderSecrets(new SecretReferences(env), new NoEncryption());
+const connector = new OAuthConnector(calls, secrets, clock);
 
 beforeAll(async () => {
   upstream = await Upstream.start();
@@ -97,6 +95,17 @@ describe('the oauth connector at a real upstream', () => {
     expect(await upstream.me(first.accessToken)).toMatchObject({ status: 200 });
     await expect(vend(at, credential)).rejects.toThrow(UpstreamRefused);
     await expect(vend(at, first.credential ?? {})).rejects.toThrow(new UpstreamRefused('invalid_grant'));
+  });
+
+  it('waits for a refresh only so long, together with what is asked for it besides', async () => {
+    class Hasty extends OAuthConnector {
+      protected override readonly longestRefreshMillis = 400;
+    }
+    const { credential } = await connect(provider());
+    const refusal = { kind: 'answer', status: 400, body: JSON.stringify({ error: 'invalid_scope' }) } as const;
+    proxy.next(refusal, { kind: 'hold', until: new Promise(() => {}), when: 'before' });
+    const answer = new Hasty(calls, secrets, clock).vend(provider({ downscope: true }), credential, ['repo:read']);
+    await expect(answer).rejects.toMatchObject({ why: 'timeout', outcomeUnknown: true });
   });
 
   it('keeps the refresh token where upstream does not rotate', async () => {

@@ -1,6 +1,9 @@
 import type { Protocol, Provider } from '../provider.js';
 import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 
+/** How long a refresh may take, all that is asked for it together. */
+export const LONGEST_REFRESH_MILLIS = 30_000;
+
 /** What is kept sealed of an account: whatever its connector needs to get access tokens. It never leaves the vault. */
 export interface Credential {
   readonly refreshToken?: string;
@@ -90,6 +93,13 @@ export abstract class Connector {
    */
   abstract check(configData: string, secret: SecretAtHand): SecretPlace;
 
+  /**
+   * Checks a secret that `config_data` passed the check with. Most are words of upstream's, of which nothing can be said here.
+   *
+   * @throws ProviderConfigWrong, without anything of the secret
+   */
+  checkSecret?(provider: Provider, secret: string): Promise<void>;
+
   abstract traits(provider: Provider): Traits;
 
   /** Where the person's browser goes to allow it. Only when `connects`. */
@@ -99,7 +109,8 @@ export abstract class Connector {
   abstract finish(provider: Provider, callback: ConnectCallback): Promise<ConnectedAccount>;
 
   /**
-   * Gets an access token.
+   * Gets an access token. Where upstream may replace the credential its answer is waited for as long as `LONGEST_REFRESH_MILLIS`: one
+   * that is not waited for costs the person the connection.
    *
    * @param credential the person's; absent when the operator's serves everybody
    * @param scopes upstream's words

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { importPrivate, signJwt, SigningKeyRefused, type SigningAlg } from '#libs/jwt';
 import { Clock } from '../../platform/clock/clock.js';
 import type { Provider } from '../provider.js';
-import { asConfigured, ProviderConfig } from '../provider-config.js';
+import { asConfigured, ProviderConfig, ProviderConfigWrong } from '../provider-config.js';
 import { ProviderSecrets } from '../provider-secrets.js';
 import { requireSecret, type SecretAtHand, type SecretPlace } from '../secret-place.js';
 import { UpstreamMisconfigured, UpstreamRefused } from '../upstream-errors.js';
@@ -52,6 +52,20 @@ export class JwtBearerConnector extends OperatorHeld {
 
   check(configData: string, secret: SecretAtHand): SecretPlace {
     return this.#read(configData, secret).secret;
+  }
+
+  override async checkSecret({ configData }: Provider, secret: string): Promise<void> {
+    const { algorithm, clientEmail } = this.#read(configData, { given: false, kept: true });
+    try {
+      const file = accountKey(secret);
+      await importPrivate(file.pem, algorithm);
+      if ((clientEmail ?? file.clientEmail) !== undefined) return;
+    } catch (error) {
+      if (!(error instanceof SigningKeyRefused) && !(error instanceof UpstreamMisconfigured)) throw error;
+      const expectation = `must be an unencrypted private key for ${algorithm}, of 2048 bits at least if it is RSA: PEM, or the JSON file that has it`;
+      throw new ProviderConfigWrong(spelling.inline, expectation);
+    }
+    throw new ProviderConfigWrong('client_email', 'is required, unless the JSON file of the key has it');
   }
 
   traits(provider: Provider): Traits {

@@ -7,6 +7,7 @@ import type { SecretAtHand, SecretPlace } from '../secret-place.js';
 import { CallbackFromElsewhere, UpstreamMisconfigured, UpstreamRefused } from '../upstream-errors.js';
 import {
   Connector,
+  LONGEST_REFRESH_MILLIS,
   type ConnectCallback,
   type ConnectedAccount,
   type ConnectRequest,
@@ -31,6 +32,7 @@ export class OAuthConnector extends Connector {
   readonly protocol = 'oauth';
   readonly connects = true;
   readonly inlineSecret = 'client_secret';
+  protected readonly longestRefreshMillis: number = LONGEST_REFRESH_MILLIS;
 
   constructor(
     private readonly calls: UpstreamCalls,
@@ -97,17 +99,20 @@ export class OAuthConnector extends Connector {
     const { refreshToken } = credential ?? {};
     if (refreshToken === undefined) return this.#asItIs(credential);
     const config = this.#config(provider);
-    const refresh: Form = { grant_type: 'refresh_token', refresh_token: refreshToken };
-    if (!config.downscope || scopes.length === 0)
-      return readRefreshed(await this.#askForToken(provider, config, refresh), config, refreshToken);
+    const until = performance.now() + this.longestRefreshMillis;
+    const refresh = async (narrowed: Form = {}): Promise<UpstreamToken> => {
+      const grant = { grant_type: 'refresh_token', refresh_token: refreshToken, ...narrowed };
+      const json = await this.#askForToken(provider, config, grant, Math.max(until - performance.now(), 1));
+      return readRefreshed(json, config, refreshToken);
+    };
+    if (!config.downscope || scopes.length === 0) return refresh();
     try {
-      const scope = scopes.join(config.scopeSeparator);
-      return readRefreshed(await this.#askForToken(provider, config, { ...refresh, scope }), config, refreshToken);
+      return await refresh({ scope: scopes.join(config.scopeSeparator) });
     } catch (error) {
       if (!(error instanceof UpstreamMisconfigured) || error.code !== 'invalid_scope') throw error;
     }
     // Less is left of the grant than was asked for (RFC 6749 §6). How much, the answer to a refresh for all of it tells.
-    const all = readRefreshed(await this.#askForToken(provider, config, refresh), config, refreshToken);
+    const all = await refresh();
     return { ...all, scopes: all.scopes ?? [] };
   }
 
@@ -162,9 +167,14 @@ export class OAuthConnector extends Connector {
     if (answer.status !== 404 && answer.status !== 422) this.calls.requireRevoked(answer);
   }
 
-  async #askForToken(provider: Provider, config: OAuthConfig, grant: Form): Promise<UpstreamJson> {
+  async #askForToken(
+    provider: Provider,
+    config: OAuthConfig,
+    grant: Form,
+    withinMillis?: number,
+  ): Promise<UpstreamJson> {
     const { form, headers } = await this.#authenticated(provider, config);
-    return this.calls.postForm(config.tokenUrl, { ...form, ...grant }, headers);
+    return this.calls.postForm(config.tokenUrl, { ...form, ...grant }, headers, withinMillis);
   }
 
   /** RFC 6749 §2.3.1. */

@@ -8,7 +8,12 @@ import { readUpstreamAnswer, type UpstreamJson } from './upstream-answer.js';
 
 type Headers = Readonly<Record<string, string>>;
 
-/** Requests to upstream, which an operator named: no redirects, 5 seconds, 64 KiB (W44). What goes wrong is one of `upstream-errors.ts`. */
+const USUAL_MILLIS = 5_000;
+
+/**
+ * Requests to upstream, which an operator named: no redirects, 5 seconds unless it is worth waiting longer, 64 KiB (W44). What goes wrong
+ * is one of `upstream-errors.ts`.
+ */
 @Injectable()
 export class UpstreamCalls {
   constructor(
@@ -22,16 +27,25 @@ export class UpstreamCalls {
     return this.config.isLocal;
   }
 
-  async postForm(url: string, form: Readonly<Record<string, string>>, headers: Headers = {}): Promise<UpstreamJson> {
-    return readUpstreamAnswer(await this.sendForm(url, form, headers), this.clock.now());
+  async postForm(
+    url: string,
+    form: Readonly<Record<string, string>>,
+    headers: Headers = {},
+    withinMillis = USUAL_MILLIS,
+  ): Promise<UpstreamJson> {
+    return readUpstreamAnswer(await this.sendForm(url, form, headers, withinMillis), this.clock.now());
   }
 
   /** The answer as it came, whatever its status. */
-  sendForm(url: string, form: Readonly<Record<string, string>>, headers: Headers = {}): Promise<FetchedAnswer> {
+  sendForm(
+    url: string,
+    form: Readonly<Record<string, string>>,
+    headers: Headers = {},
+    withinMillis = USUAL_MILLIS,
+  ): Promise<FetchedAnswer> {
+    const bounds = { ...this.#bounds(headers), timeoutMs: withinMillis };
     const body = new URLSearchParams(form).toString();
-    return this.#answered(
-      this.http.post(url, { ...this.#bounds(headers), contentType: 'application/x-www-form-urlencoded', body }),
-    );
+    return this.#answered(this.http.post(url, { ...bounds, contentType: 'application/x-www-form-urlencoded', body }));
   }
 
   deleteWith(url: string, body: object, headers: Headers): Promise<FetchedAnswer> {
@@ -58,7 +72,8 @@ export class UpstreamCalls {
     return {
       trust: 'operator',
       allowHttp: this.allowHttp,
-      timeoutMs: 5000,
+      timeoutMs: USUAL_MILLIS,
+      connectTimeoutMs: USUAL_MILLIS,
       maxBytes: 64 * 1024,
       accept: 'application/json',
       headers,

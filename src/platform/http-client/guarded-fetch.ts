@@ -11,6 +11,8 @@ export interface GuardedGet extends UrlRules {
   readonly maxBytes: number;
   /** For everything together: resolving, connecting, the last byte of the body. */
   readonly timeoutMs: number;
+  /** For connecting alone, where an answer may take longer than an address that leads nowhere deserves. */
+  readonly connectTimeoutMs?: number;
   /** The `Accept` header. */
   readonly accept: string;
   /** Names in lower case. Values may be secrets: they are never logged, nor part of an error. */
@@ -88,7 +90,7 @@ export class GuardedFetch {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
     const agent = new Agent({
-      connect: { lookup: pinned(addresses), timeout: options.timeoutMs },
+      connect: { lookup: pinned(addresses), timeout: options.connectTimeoutMs ?? options.timeoutMs },
       maxHeaderSize: 16_384,
     });
     try {

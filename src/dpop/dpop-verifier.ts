@@ -116,6 +116,8 @@ function refusal({ reason, received }: ProofRefused, method: string, url: string
       return new OAuthError('dpop-header', 'dpop_header', { facts });
     case 'signature':
       return new OAuthError('dpop-signature', 'dpop_signature', { facts });
+    case 'claims':
+      return new OAuthError('dpop-claims', 'dpop_claims', { facts });
     case 'htm':
       return new OAuthError('dpop-htm', 'dpop_htm', { facts: { ...facts, expected: method, received: got } });
     case 'htu':

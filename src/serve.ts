@@ -4,6 +4,7 @@ import { startApplication, type Application } from './application.js';
 import type { Config } from './config/config.js';
 import { configWarnings } from './config/config-warnings.js';
 import { ensureLocalSecrets } from './config/first-run.js';
+import { unknownVariables } from './config/unknown-variables.js';
 import { firstSteps } from './first-steps.js';
 import { SystemClock } from './platform/clock/clock.js';
 import { startEmbedded } from './platform/postgres/embedded-postgres.js';
@@ -30,7 +31,7 @@ export async function serve(loaded: Config): Promise<void> {
   const logger = new JsonLogger(config.observability.logging);
   Logger.overrideLogger(logger);
   const log = new Logger('Serve');
-  for (const warning of configWarnings(config)) log.warn(warning);
+  for (const warning of [...configWarnings(config), ...unknownVariables(config)]) log.warn(warning);
 
   const storage = await openStorage(config, log);
   const application = await startOn(storage, config, logger).catch(async (error: unknown) => {

@@ -154,9 +154,9 @@ describe('verifyProof', () => {
       expect([await withClaims({ jti: text }), await withClaims({ nonce: text })]).toEqual(['accepted', 'accepted']);
     }
     for (const text of ['', 'a'.repeat(257), 'ä'.repeat(129), 'a\u0000', 'a\ud800', 7, null, ['a']]) {
-      expect([await withClaims({ jti: text }), await withClaims({ nonce: text })]).toEqual(['header', 'header']);
+      expect([await withClaims({ jti: text }), await withClaims({ nonce: text })]).toEqual(['claims', 'claims']);
     }
-    expect(await withClaims({ jti: undefined })).toBe('header');
+    expect(await withClaims({ jti: undefined })).toBe('claims');
   });
 
   it('[D2] wants htm to be the method, in its case', async () => {

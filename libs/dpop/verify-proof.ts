@@ -26,7 +26,7 @@ export interface VerifiedProof {
   readonly iat: number;
 }
 
-export type ProofRefusal = 'header' | 'signature' | 'htm' | 'htu' | 'iat';
+export type ProofRefusal = 'header' | 'signature' | 'claims' | 'htm' | 'htu' | 'iat';
 
 export class ProofRefused extends Error {
   override readonly name = 'ProofRefused';
@@ -59,7 +59,7 @@ export async function verifyProof(proof: string, expected: ExpectedProof): Promi
     throw new ProofRefused('signature', undefined, { cause });
   });
   const { jti, htm, htu, iat, nonce } = payload;
-  if (!isShortText(jti) || (nonce !== undefined && !isShortText(nonce))) throw new ProofRefused('header');
+  if (!isShortText(jti) || (nonce !== undefined && !isShortText(nonce))) throw new ProofRefused('claims');
   if (htm !== expected.method) throw new ProofRefused('htm', htm);
   const target = typeof htu === 'string' ? targetUrl(htu) : undefined;
   if (target === undefined || target !== targetUrl(expected.url)) throw new ProofRefused('htu', htu);

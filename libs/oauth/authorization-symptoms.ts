@@ -70,10 +70,6 @@ export const authorizationSymptoms = {
   }),
   'scope-empty': symptom('invalid_scope', 'no scope of this resource can be granted to this client', 'RFC 6749 §3.3', {
     scope_missing: ['The request names no scope and oauth.require_scope is on.', 'Send scope.'],
-    ceiling_empty: [
-      'A client that acts for itself may have nothing but what its own scope names, and it names nothing.',
-      '`authserver admin client update --id ... --scope "..."`.',
-    ],
     scope_nothing_left: [
       'What the resource declares and what the client may request have nothing in common.',
       "Change the client's scope or the resource's.",
@@ -83,6 +79,17 @@ export const authorizationSymptoms = {
       'The operator maps one of the groups: `authserver admin group-scope set`; or the company puts the person into one that is mapped, and the person signs in again.',
     ],
   }),
+  'ceiling-missing': symptom(
+    'invalid_scope',
+    'this client has no scope of its own, without which it gets no token for itself',
+    'RFC 6749 §3.3',
+    {
+      ceiling_empty: [
+        'A client that acts without a person at a consent page may have nothing but what its own scope names, and it names nothing.',
+        '`authserver admin client update --id ... --scope "..."`.',
+      ],
+    },
+  ),
   'resource-unknown': symptom('invalid_target', 'resource is not registered{hint}', 'RFC 8707 §2', {
     resource_unknown: [
       'No resource has this URI.',
@@ -92,11 +99,18 @@ export const authorizationSymptoms = {
       'A resource is registered under almost this URI.',
       'Copy the registered URI byte for byte, in both requests.',
     ],
-    resource_not_mint: [
-      'The resource is served by a broker: its tokens come from token exchange, not from here.',
-      'Ask for a resource whose backend_kind is mint.',
-    ],
   }),
+  'resource-not-mint': symptom(
+    'invalid_target',
+    'tokens for this resource come from token exchange alone',
+    'RFC 8707 §2',
+    {
+      resource_not_mint: [
+        "The resource is served by a broker: its tokens are an upstream provider's, and come from token exchange.",
+        'Ask for a resource whose backend_kind is mint, and let its MCP server exchange the token.',
+      ],
+    },
+  ),
   'resource-required': symptom('invalid_target', 'resource is required', 'RFC 8707 §2', {
     resource_missing: [
       'Neither the request nor its assertion names a resource, and xaa.require_resource is on.',
@@ -128,22 +142,30 @@ export const authorizationSymptoms = {
       redirect_missing: ['The request has no redirect_uri, and the client has none or several.', 'Send redirect_uri.'],
     },
   ),
-  'request-expired': symptom('invalid_request', 'this sign-in request has expired', 'RFC 6749 §4.1', {
+  'request-expired': symptom('invalid_request', 'this request has expired', 'RFC 6749 §4.1', {
     request_expired: [
       'The page stayed open for more than 10 minutes, or the link was changed.',
       'Go back to the application and start again.',
     ],
-    connect_link_changed: [
-      'The link to the connect page was changed, cut, or not made by this server.',
-      'Open the whole link, as the application shows it.',
-    ],
   }),
-  'flow-of-another-browser': symptom('access_denied', 'this sign-in was started in another browser', 'RFC 9700 §4.7', {
-    flow_cookie_mismatch: [
-      'The page was opened in another browser than the one that began the flow, or its cookies were cleared.',
-      'Start again in this browser.',
-    ],
-    csrf_mismatch: ['The form does not belong to this session.', 'Open the page again.'],
-    cross_site_post: ['The form was sent from another site.', 'Open the page itself.'],
-  }),
+  'flow-of-another-browser': symptom(
+    'access_denied',
+    'this page was opened in another browser, or its link was changed',
+    'RFC 9700 §4.7',
+    {
+      flow_cookie_mismatch: [
+        'The page was opened in another browser than the one that began the flow, or its cookies were cleared; or the link is not, or not whole, as this server made it.',
+        'Start again in this browser; open the whole link, as the application shows it.',
+      ],
+    },
+  ),
+  'form-not-ours': symptom(
+    'access_denied',
+    'this form does not come from a page that this server gave to this session',
+    'RFC 9700 §4.7',
+    {
+      csrf_mismatch: ['The form does not belong to this session, or has lost its csrf field.', 'Open the page again.'],
+      cross_site_post: ['The form was sent from another site.', 'Open the page itself.'],
+    },
+  ),
 } as const;

@@ -21,10 +21,21 @@ export const brokerSymptoms = {
   }),
   'agent-not-attested': symptom('invalid_grant', 'this client acts as no resource of this server', 'RFC 8693 §2.2.2', {
     agent_attestation_unknown_actor: [
-      'The client is in the policy.runtime.client_ids of no Mint resource, or of several, so that it is not known which MCP server asks.',
+      'The client is in the policy.runtime.client_ids of no Mint resource, so that it is not known which MCP server asks.',
       'The operator adds it to that of one: POST /admin/resources/{slug}/policy/runtime/client-ids.',
     ],
   }),
+  'agent-ambiguous': symptom(
+    'invalid_grant',
+    'this client acts as several resources of this server',
+    'RFC 8693 §2.2.2',
+    {
+      agent_attestation_ambiguous_actor: [
+        'The client is in the policy.runtime.client_ids of more than one Mint resource, so that it is not known which MCP server asks.',
+        'The operator leaves it in that of one, and registers a client of its own for each other MCP server.',
+      ],
+    },
+  ),
   'fronting-link-missing': symptom(
     'invalid_request',
     'no fronting link leads from the resource of the subject token to this one',

@@ -13,6 +13,21 @@ export const connectSymptoms = {
       'Name a broker resource of this provider in resource, or none if there is only one.',
     ],
   }),
+  'connect-link-unknown': symptom(
+    'invalid_request',
+    'this link to connect an account is not one that this server made for this page',
+    'RFC 9700 §4.7',
+    {
+      connect_link_changed: [
+        'The link to the connect page was changed, cut, or not made by this server.',
+        'Open the whole link, as the application shows it.',
+      ],
+      connect_link_of_another_provider: [
+        'The link was made for the page of another provider.',
+        'Open the link as the application shows it.',
+      ],
+    },
+  ),
   'return-url-refused': symptom('invalid_request', 'return_url is not an allowed address', 'RFC 9700 §4.11', {
     return_url_not_allowed: [
       "The address is neither on connect.allowed_return_urls nor on the resource's policy.connect.allowed_return_urls, byte for byte; or is neither https nor http on localhost.",

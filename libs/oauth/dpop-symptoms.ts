@@ -4,8 +4,14 @@ import { symptom } from './symptom.js';
 export const dpopSymptoms = {
   'dpop-header': symptom('invalid_dpop_proof', 'proof header is invalid', 'RFC 9449 §4.2, §4.3', {
     dpop_header: [
-      'There are two DPoP headers; or the value is no JWT with typ dpop+jwt, a supported asymmetric alg and a public jwk for it; or its jti or nonce is not a text of 1 to 256 bytes.',
+      'There are two DPoP headers; or the value is no JWT with typ dpop+jwt, a supported asymmetric alg and a public jwk for it.',
       'Send one DPoP header. The metadata member dpop_signing_alg_values_supported lists the algorithms; never put a private key into the header.',
+    ],
+  }),
+  'dpop-claims': symptom('invalid_dpop_proof', 'jti or nonce in the proof is malformed', 'RFC 9449 §4.2, §4.3', {
+    dpop_claims: [
+      'The payload of the proof has no jti; or its jti, or the nonce that it has, is not a text of 1 to 256 bytes.',
+      'Make a fresh UUID the jti of each proof; leave nonce out until an answer gives one.',
     ],
   }),
   'dpop-signature': symptom('invalid_dpop_proof', 'proof signature is invalid', 'RFC 9449 §4.3', {

@@ -116,7 +116,7 @@ export const requestSymptoms = {
     ],
     vault_unreadable: [
       'A stored credential does not open: it was changed, or sealed under a key that this server does not have.',
-      'The operator restores data_encryption.key or old_key, or the row; the log names the connection.',
+      'The operator names the variable with the former master key in data_encryption.aes_master.old_key_env, configures the former driver beside the new one, or restores the row; the log names the connection.',
     ],
     stale_twice: [
       'Policies changed twice while this request was decided.',

@@ -30,24 +30,24 @@ export class Csrf {
 
   /**
    * @param given the token that the form carried
-   * @throws OAuthError `flow-of-another-browser`
+   * @throws OAuthError `form-not-ours`
    */
   require(req: Request, given: string | undefined, binding: string, context: string): void {
     this.requireOwnOrigin(req);
     if (!sameBytes(Buffer.from(given ?? '', 'base64url'), this.#mac(binding, context))) {
-      throw new OAuthError('flow-of-another-browser', 'csrf_mismatch');
+      throw new OAuthError('form-not-ours', 'csrf_mismatch');
     }
   }
 
   /**
    * Enough where no form of another site can make the request: a DELETE, which browsers send to us from our own pages only.
    *
-   * @throws OAuthError `flow-of-another-browser`
+   * @throws OAuthError `form-not-ours`
    */
   requireOwnOrigin(req: Request): void {
     if (this.#isOurs(req)) return;
     const facts = { origin: req.headers.origin, secFetchSite: req.headers['sec-fetch-site'] };
-    throw new OAuthError('flow-of-another-browser', 'cross_site_post', { facts });
+    throw new OAuthError('form-not-ours', 'cross_site_post', { facts });
   }
 
   /**

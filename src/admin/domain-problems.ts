@@ -31,6 +31,7 @@ import {
 import { FrontingCircle, FrontingExists, FrontingInvalid, FrontingNotFound } from '../resources/fronting-links.js';
 import { ResourceInvalid, ResourceNotFound, ResourceTaken } from '../resources/resource-registry.js';
 import { AudienceInvalid, AudienceNotFound, AudienceTaken } from '../xaa/audiences.js';
+import { IssuanceNotRevocable } from '../tokens/issuances.js';
 import { MappingInvalid, MappingNotFound } from '../xaa/subject-mappings.js';
 import { IdpInvalid, IdpNotFound, IdpTaken } from '../xaa/trusted-idps.js';
 import { PolicyInvalid, PolicyNotFound } from '../xaa/xaa-policies.js';
@@ -57,6 +58,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
   [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
   [EncryptionOff, (message) => conflict('encryption_off', message)],
+  [IssuanceNotRevocable, (message) => conflict('issuance_not_revocable', message)],
   [IdpNotFound, () => notFound('idp')],
   [IdpInvalid, (message) => invalidRequest(message)],
   [IdpTaken, (message) => conflict('idp_exists', message)],

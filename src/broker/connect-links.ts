@@ -71,7 +71,7 @@ export class ConnectLinks {
     return this.#seal({ purpose, expiresAt: this.#unseal(former).expiresAt });
   }
 
-  /** @throws OAuthError `request-expired` for a page: changed, never ours, or too late */
+  /** @throws OAuthError for a page: changed, never ours, or too late */
   open(sealed: string): ConnectPurpose {
     const { purpose, expiresAt } = this.#unseal(sealed);
     if (expiresAt <= this.clock.now().getTime()) throw new OAuthError('request-expired', 'request_expired');
@@ -87,7 +87,7 @@ export class ConnectLinks {
       const value = sealed.startsWith(CONNECT_MARK) ? sealed.slice(CONNECT_MARK.length) : '';
       return JSON.parse(open(this.#key, value, CONTEXT).toString()) as Sealed;
     } catch (error) {
-      if (error instanceof SealBroken) throw new OAuthError('request-expired', 'connect_link_changed');
+      if (error instanceof SealBroken) throw new OAuthError('connect-link-unknown', 'connect_link_changed');
       throw error;
     }
   }

@@ -45,7 +45,7 @@ export class ConnectPurposes {
     const purpose = this.links.open(sealed);
     if (purpose.providerSlug === slug) return purpose;
     const facts = { provider: slug.slice(0, 63), expected: purpose.providerSlug };
-    throw new OAuthError('request-expired', 'connect_link_changed', { facts });
+    throw new OAuthError('connect-link-unknown', 'connect_link_of_another_provider', { facts });
   }
 
   /** The page of a sealed request. @throws OAuthError for a page */

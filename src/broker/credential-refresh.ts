@@ -159,7 +159,7 @@ export class CredentialRefresh {
     // A mark that stood there before stands for another refresh, about which this answer says nothing.
     if (!error.outcomeUnknown && !outcomeUnknown) await this.store.unmark(tx, connection);
     const why = error instanceof UpstreamMisconfigured ? `misconfigured: ${error.code}` : error.why;
-    const again = retryAt(error instanceof UpstreamAway ? error : {}, now, connection.failingSince);
+    const again = retryAt(error, now, connection.failingSince);
     await this.store.setFailing(tx, connection, why, now, again);
     return { trouble: error };
   }

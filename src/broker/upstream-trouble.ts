@@ -7,6 +7,8 @@ const SHORTEST_SECONDS = 1;
 const LONGEST_SECONDS = 300;
 const BUSY_SECONDS = 1;
 const UNTOLD_SECONDS = 5;
+/** Nothing gets better before an operator has done something. */
+const OPERATOR_SECONDS = 60;
 
 const bounded = (seconds: number): number => Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, Math.ceil(seconds)));
 
@@ -19,17 +21,14 @@ export function retryLater(until?: Date, now?: Date): OAuthError {
 }
 
 /**
- * When upstream may be asked again: when it says, or after as long as it has been away, within bounds.
+ * When upstream may be asked again: when it says, or after as long as it has been away, within bounds; when an operator may have acted.
  *
  * @param failingSince absent: it was fine until now
  */
-export function retryAt(
-  { retryAfterSeconds }: Pick<UpstreamAway, 'retryAfterSeconds'>,
-  now: Date,
-  failingSince?: Date,
-): Date {
+export function retryAt(error: UpstreamAway | UpstreamMisconfigured, now: Date, failingSince?: Date): Date {
   const away = failingSince ? (now.getTime() - failingSince.getTime()) / 1000 : 0;
-  const seconds = retryAfterSeconds ?? Math.min(60, Math.max(UNTOLD_SECONDS, away));
+  const told = error instanceof UpstreamMisconfigured ? OPERATOR_SECONDS : error.retryAfterSeconds;
+  const seconds = told ?? Math.min(60, Math.max(UNTOLD_SECONDS, away));
   return new Date(now.getTime() + bounded(seconds) * 1000);
 }
 
@@ -40,8 +39,8 @@ export function troubleOf(error: unknown): OAuthError | undefined {
     return new OAuthError('try-again', 'upstream_unavailable', { headers, cause: error });
   }
   if (error instanceof UpstreamMisconfigured)
-    return new OAuthError('try-again', 'upstream_misconfigured', { headers: later(60), cause: error });
+    return new OAuthError('try-again', 'upstream_misconfigured', { headers: later(OPERATOR_SECONDS), cause: error });
   if (error instanceof SealBroken || error instanceof EncryptionOff)
-    return new OAuthError('try-again', 'vault_unreadable', { headers: later(60), cause: error });
+    return new OAuthError('try-again', 'vault_unreadable', { headers: later(OPERATOR_SECONDS), cause: error });
   return undefined;
 }

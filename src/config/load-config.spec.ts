@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from './config.js';
 import { configWarnings } from './config-warnings.js';
 import { loadConfig } from './load-config.js';
+import { unknownVariables } from './unknown-variables.js';
 
 type Env = Record<string, string | undefined>;
 
@@ -209,6 +210,57 @@ resources:
   it('accepts and ignores what older files carry', () => {
     const yaml = 'session: { secure: false, same_site: none, fail_closed: false }';
     expect(load({ AUTHPLANE_SESSION_SECURE: 'maybe' }, yaml).session.secure).toBeUndefined();
+  });
+});
+
+describe('variables', () => {
+  const warnings = (env: Env, yaml?: string): string[] => unknownVariables(load(env, yaml), env);
+
+  it('name the former master key as well', () => {
+    const env = {
+      AUTHPLANE_DATA_ENCRYPTION_DRIVER: 'aes_master',
+      AUTHPLANE_DATA_ENCRYPTION_KEY_ENV: 'NEW',
+      AUTHPLANE_DATA_ENCRYPTION_OLD_KEY_ENV: 'OLD',
+      NEW: 'ab'.repeat(32),
+      OLD: 'cd'.repeat(32),
+    };
+    expect(load(env).dataEncryption.oldMasterKey).toBe('cd'.repeat(32));
+    expect(warnings(env)).toEqual([]);
+  });
+
+  it.each([
+    ['AUTHPLANE_SESION_SECRET', 'did you mean AUTHPLANE_SESSION_SECRET?'],
+    ['AUTHPLANE_DATA_ENCRYPTION_AES_MASTER_KEY_ENV', 'did you mean AUTHPLANE_DATA_ENCRYPTION_KEY_ENV?'],
+    ['AUTHPLANE_BROKER_PROVIDERS', 'broker_providers is set in the YAML file only'],
+    ['AUTHPLANE_SERVER_PORT', 'docs/reference/settings.md has all of them'],
+    ['AUTHPLANE_QUITE_ANOTHER_THING', 'docs/reference/settings.md has all of them'],
+  ])('%s, which is none of ours, is told at boot', (name, advice) => {
+    expect(warnings({ [name]: 'a secret' })).toEqual([`${name} is not a setting and is not read; ${advice}`]);
+  });
+
+  it.each([
+    ['AUTHPLANE_SERVICE_HOST', '10.0.0.1'],
+    ['AUTHPLANE_SERVICE_PORT', '9000'],
+    ['AUTHPLANE_SERVICE_PORT_HTTP', '9000'],
+    ['AUTHPLANE_PORT', 'tcp://10.0.0.1:9000'],
+    ['AUTHPLANE_PORT_9000_TCP', 'tcp://10.0.0.1:9000'],
+    ['AUTHPLANE_PORT_9000_TCP_ADDR', '10.0.0.1'],
+    ['AUTHPLANE_ADMIN_SERVICE_HOST', '10.0.0.1'],
+    ['AUTHPLANE_ADMIN_PORT', 'tcp://10.0.0.1:9001'],
+    ['AUTHPLANE_VAULT_GITHUB', 'a secret'],
+    ['AUTHPLANE_ADMIN_URL', 'http://127.0.0.1:9001'],
+    ['AUTHPLANE_SESSION_SECURE', 'true'],
+    ['AUTHPLANE_SESION_SECRET', ''],
+    ['OTHER_SESION_SECRET', 'x'],
+  ])('%s=%s is nobody’s mistake', (name, value) => {
+    expect(warnings({ [name]: value })).toEqual([]);
+  });
+
+  it('that a setting names are no mistake either', () => {
+    const yaml = 'data_encryption: { driver: aes_master, aes_master: { key_env: AUTHPLANE_MASTER_KEY } }';
+    const env = { AUTHPLANE_MASTER_KEY: 'ab'.repeat(32) };
+    expect(warnings(env, yaml)).toEqual([]);
+    expect(warnings(env)).toHaveLength(1);
   });
 });
 

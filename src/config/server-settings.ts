@@ -166,7 +166,7 @@ export class AesMasterSettings {
   readonly keyEnv?: string;
 
   @text('old_key_env', {
-    env: false,
+    env: 'AUTHPLANE_DATA_ENCRYPTION_OLD_KEY_ENV',
     about: 'Name of the variable with the former master key: it opens, and never seals.',
   })
   readonly oldKeyEnv?: string;

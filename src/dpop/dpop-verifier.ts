@@ -63,7 +63,11 @@ export class DpopVerifier {
     const proof = await this.#verified(value, req.method, url, facts);
     await this.#requireLive(proof.nonce, this.config.dpop.requireNonce, facts);
     await this.#claim(proof, url, facts);
-    if (await this.#mayHaveForgotten()) await this.#requireLive(proof.nonce, true, facts);
+    if (await this.#mayHaveForgotten()) {
+      // The claim may have been what noticed it, after the answer was given a nonce of before.
+      req.res?.set('DPoP-Nonce', await this.nonces.current());
+      await this.#requireLive(proof.nonce, true, facts);
+    }
     return { jkt: proof.jkt };
   }
 
@@ -112,6 +116,8 @@ function refusal({ reason, received }: ProofRefused, method: string, url: string
       return new OAuthError('dpop-header', 'dpop_header', { facts });
     case 'signature':
       return new OAuthError('dpop-signature', 'dpop_signature', { facts });
+    case 'claims':
+      return new OAuthError('dpop-claims', 'dpop_claims', { facts });
     case 'htm':
       return new OAuthError('dpop-htm', 'dpop_htm', { facts: { ...facts, expected: method, received: got } });
     case 'htu':

@@ -7,7 +7,7 @@ import { SlotKeys } from '../platform/ephemeral/slot-keys.js';
 
 /**
  * Server nonces (RFC 9449 §8): the MAC of a slot of time, so that every replica accepts them and none is stored. With Redis, one
- * that is live was made since that Redis started (P5).
+ * that is live was made since that Redis last forgot (P5).
  */
 @Injectable()
 export class Nonces {

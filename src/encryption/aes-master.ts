@@ -30,7 +30,11 @@ export class AesMaster extends Encryption {
   }
 
   async keyInForce(): Promise<SealingKey> {
-    return { id: `${this.driver}/${this.sealingId}`, prefix: `v1.${this.sealingId}.` };
+    return { id: `${this.driver}/${this.sealingId}`, prefix: prefixOf(this.sealingId) };
+  }
+
+  knows({ prefix }: SealingKey): boolean {
+    return [...this.masters.keys()].some((id) => prefix === prefixOf(id));
   }
 
   private keysFor(context: string): ReadonlyMap<string, Buffer> {
@@ -44,6 +48,8 @@ export class AesMaster extends Encryption {
     return keys;
   }
 }
+
+const prefixOf = (id: string): string => `v1.${id}.`;
 
 /** Eight characters that tell masters apart; derived one way, so they say nothing about the key. */
 function idOf(master: Buffer): string {

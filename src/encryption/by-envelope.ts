@@ -30,6 +30,10 @@ export class ByEnvelope extends Encryption {
     throw new SealBroken();
   }
 
+  knows(key: SealingKey): boolean {
+    return [this.inForce, ...this.formerly].some((each) => each.knows(key));
+  }
+
   keyInForce(): Promise<SealingKey> {
     return this.inForce.keyInForce();
   }

@@ -18,6 +18,9 @@ export abstract class Encryption {
    */
   abstract open(sealed: string, context: string): Promise<Buffer>;
 
+  /** Whether this key is configured, in force or not. Nothing is opened, and Vault is not asked. */
+  abstract knows(key: SealingKey): boolean;
+
   /** What seals now. Asking is a test of the driver, too. Throws as `seal` does. */
   abstract keyInForce(): Promise<SealingKey>;
 }

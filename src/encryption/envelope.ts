@@ -2,11 +2,19 @@ import type { SealingKey } from './encryption.js';
 
 type DriverName = 'aes_master' | 'vault_transit_encrypt';
 
-/** What stands before the sealed bytes, as POSIX and JavaScript read it alike: Postgres counts by it. */
-export const ENVELOPE_HEAD = '^(v1[.][A-Za-z0-9_-]{0,64}[.]|vt1[.][A-Za-z0-9_.-]{1,128}[.]vault:v[0-9]{1,9}:)';
-
-const head = new RegExp(ENVELOPE_HEAD);
+/** What stands before the sealed bytes. */
+const head = /^(v1[.][A-Za-z0-9_-]{0,64}[.]|vt1[.][A-Za-z0-9_.-]{1,128}[.]vault:v[0-9]{1,9}:)/;
 const ofVault = /^vt1\.([\w.-]+)\.vault:(v\d+):$/;
+
+/**
+ * The head of what lies in `column`, in SQL; of what is no envelope, anything that is none either. Without the regular expression, with
+ * which Postgres reads 10,000 values in a second and no more.
+ */
+export const headIn = (column: string): string =>
+  `case when starts_with(${column}, 'v1.') then left(${column}, length(split_part(left(${column}, 80), '.', 2)) + 4)
+        when starts_with(${column}, 'vt1.')
+        then left(${column}, length(split_part(left(${column}, 160), ':', 1)) + length(split_part(left(${column}, 160), ':', 2)) + 2)
+        when ${column} is not null then '' end`;
 
 /** What sealed a value; undefined for what is no envelope. Nothing has been checked by that. */
 export function sealingKeyOf(sealed: string): (SealingKey & { readonly driver: DriverName }) | undefined {

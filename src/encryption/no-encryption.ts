@@ -12,6 +12,10 @@ export class NoEncryption extends Encryption {
     throw new EncryptionOff();
   }
 
+  knows(): boolean {
+    return false;
+  }
+
   async keyInForce(): Promise<never> {
     throw new EncryptionOff();
   }

@@ -7,6 +7,7 @@ import { ReencryptionJob } from './reencryption.job.js';
 import { ReencryptionStore } from './reencryption.store.js';
 import type { SealedColumn } from './sealed-column.js';
 import { SealedColumnStore } from './sealed-column.store.js';
+import { UnknownSealingKeys } from './unknown-sealing-keys.js';
 
 /**
  * Re-encryption — what was sealed under a former key or driver moves to the one in force, while the server runs.
@@ -30,6 +31,7 @@ export class ReencryptionModule {
         Reencryption,
         ReencryptionJob,
         EncryptionWatch,
+        UnknownSealingKeys,
       ],
       exports: [Reencryption],
     };

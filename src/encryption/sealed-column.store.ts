@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../platform/postgres/database.js';
-import { ENVELOPE_HEAD } from './envelope.js';
+import { headIn } from './envelope.js';
 import type { SealedColumn } from './sealed-column.js';
 
 /** A value that another key has sealed. */
@@ -28,6 +28,8 @@ export interface Stretch {
 
 /** Statements end after two seconds: no table is walked in one. */
 const COUNTED_AT_ONCE = 20_000;
+/** At either end of a column. */
+const LOOKED_AT_BOOT = 1_000;
 
 /** Reads and replaces sealed values of any declared column. All names in its SQL are from declarations in the code. */
 @Injectable()
@@ -65,31 +67,45 @@ export class SealedColumnStore {
     return moved.length;
   }
 
-  /** How many values there are, by the head of their envelopes; '' is the head of what is no envelope. */
+  /** What heads the envelopes of the oldest and the newest rows have. */
+  async headsAtTheEnds({ table, column, key }: SealedColumn): Promise<readonly string[]> {
+    const end = (order: string): string =>
+      `(select ${column} as sealed from ${table} order by ${key} ${order} limit $1)`;
+    const rows = await this.database.query<{ head: string }>(
+      `select distinct ${headIn('sealed')} as head from (${end('asc')} union all ${end('desc')}) as ends where sealed is not null`,
+      [LOOKED_AT_BOOT],
+    );
+    return rows.map(({ head }) => head);
+  }
+
+  /** How many values there are, by the head of their envelopes. */
   async countByHead(column: SealedColumn): Promise<ReadonlyMap<string, number>> {
     const counts = new Map<string, number>();
     let after: string | undefined;
     do {
       const heads = await this.#countStretch(column, after);
-      for (const { head, count } of heads) counts.set(head ?? '', (counts.get(head ?? '') ?? 0) + count);
-      after = heads[0] && heads[0].seen === COUNTED_AT_ONCE ? heads[0].last : undefined;
+      for (const { head, count } of heads) if (head !== null) counts.set(head, (counts.get(head) ?? 0) + count);
+      const [stretch] = heads;
+      after = stretch?.seen === COUNTED_AT_ONCE ? stretch.last : undefined;
     } while (after !== undefined);
     return counts;
   }
 
-  #countStretch(column: SealedColumn, after: string | undefined): Promise<HeadCount[]> {
-    const { key } = column;
+  /** Rows without a value are walked over as well: a column of few values must not make one stretch the whole table. */
+  #countStretch({ table, column, key, keyType }: SealedColumn, after: string | undefined): Promise<HeadCount[]> {
+    const from = after === undefined ? `$1::${keyType} is null` : `${key} > $1::${keyType}`;
     return this.database.query<HeadCount>(
-      `with walked as (select ${key} as id, substring(${column.column} from $2) as head ${walked(column, after)} limit $3)
-       select head, count(*)::int as count, (select count(*)::int from walked) as seen,
+      `with walked as materialized (select ${key} as id, ${column} as sealed from ${table} where ${from} order by ${key} limit $2)
+       select ${headIn('sealed')} as head, count(*)::int as count, (select count(*)::int from walked) as seen,
               (select id::text from walked order by id desc limit 1) as last
        from walked group by head`,
-      [after ?? null, ENVELOPE_HEAD, COUNTED_AT_ONCE],
+      [after ?? null, COUNTED_AT_ONCE],
     );
   }
 }
 
 interface HeadCount {
+  /** Null: there is no value. */
   readonly head: string | null;
   readonly count: number;
   readonly seen: number;

@@ -68,6 +68,10 @@ export class VaultTransit extends Encryption {
     return bytes.subarray(DIGEST_BYTES);
   }
 
+  knows({ prefix }: SealingKey): boolean {
+    return prefix.startsWith(`vt1.${this.key.keyName}.`);
+  }
+
   /** Which version is the newest only Vault knows; it says so when it seals. */
   async keyInForce(): Promise<SealingKey> {
     const { id, prefix } = sealingKeyOf(await this.seal(Buffer.alloc(0), 'probe:')) ?? fail();

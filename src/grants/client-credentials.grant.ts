@@ -23,7 +23,7 @@ export class ClientCredentialsGrant extends Grant {
     if (client.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts });
     }
-    if (client.scope.length === 0) throw new OAuthError('scope-empty', 'ceiling_empty', { facts });
+    if (client.scope.length === 0) throw new OAuthError('ceiling-missing', 'ceiling_empty', { facts });
     const uri = form.get('resource');
     const resource = uri === undefined ? undefined : requireMint(resources, uri);
     const scopes = scopesOf(form.get('scope'), client, resource);

@@ -18,7 +18,6 @@ export interface Exchange {
   readonly named: boolean;
   /** What leads from the source to the target, if a link does. */
   readonly link?: FrontingLink;
-  readonly withActorToken: boolean;
   readonly allowSelfExchange: boolean;
 }
 
@@ -61,10 +60,6 @@ const gateway: Guard = (exchange) =>
     ? undefined
     : denied('fronting_caller_not_authorized');
 
-/** An upstream's token has no place for an actor. */
-const noActorToken: Guard = ({ withActorToken }) =>
-  withActorToken ? ['actor-token-at-broker', 'actor_token_at_broker'] : undefined;
-
 /** Connected accounts are people's. */
 const aPerson: Guard = ({ subject }) =>
   subject.userId === null ? ['subject-without-person', 'machine_into_broker'] : undefined;
@@ -72,7 +67,8 @@ const aPerson: Guard = ({ subject }) =>
 /** Without a link, only the MCP server that the subject token was shown to may ask: the one resource that the client acts as. */
 const attested: Guard = ({ acting, subject, resources }) => {
   const [actedAs, ...more] = resources.all.filter((resource) => isMint(resource) && actsAs(resource, acting));
-  if (!actedAs || more.length > 0) return ['agent-not-attested', 'agent_attestation_unknown_actor'];
+  if (!actedAs) return ['agent-not-attested', 'agent_attestation_unknown_actor'];
+  if (more.length > 0) return ['agent-ambiguous', 'agent_attestation_ambiguous_actor'];
   return actedAs.id === subject.resourceId ? undefined : ['fronting-link-missing', 'fronting_link_missing'];
 };
 
@@ -87,11 +83,11 @@ const paths: readonly ExchangePath[] = [
   { kind: 'self', into: 'mint', guards: [ownTokenNarrowed], consentAt: nowhere },
   { kind: 'fronted', into: 'mint', guards: [gateway], consentAt: nowhere },
   { kind: 'direct', into: 'mint', guards: [listedByTarget, ownTokenOrNamedByTarget], consentAt: atTarget },
-  { kind: 'fronted', into: 'broker', guards: [noActorToken, aPerson, gateway], consentAt: nowhere },
+  { kind: 'fronted', into: 'broker', guards: [aPerson, gateway], consentAt: nowhere },
   {
     kind: 'direct',
     into: 'broker',
-    guards: [noActorToken, aPerson, attested, listedByTarget],
+    guards: [aPerson, attested, listedByTarget],
     consentAt: ({ source }) => source,
   },
 ];

@@ -109,7 +109,7 @@ interface Bounds {
 
 /** What client, resource, assertion, policy and request have in common. No person is asked, so that it is never without a bound (W39). */
 function scopesOf(requested: string | undefined, { client, resource, assertion, allowing, facts }: Bounds): string[] {
-  if (client.scope.length === 0) throw new OAuthError('scope-empty', 'ceiling_empty', { facts });
+  if (client.scope.length === 0) throw new OAuthError('ceiling-missing', 'ceiling_empty', { facts });
   const asked = parseScope(requested ?? '').filter((scope) => scope !== 'offline_access');
   const declared = resource?.scopes.map(({ name }) => name);
   const within = (scope: string): boolean =>

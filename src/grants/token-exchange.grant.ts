@@ -61,7 +61,12 @@ export class TokenExchangeGrant extends Grant {
     if (!enabled) throw grantDisabled(this.type, SETTING, { clientId: acting.id });
     const request = readExchange(form);
     const token = await this.tokens.subject(request.subjectToken, acting);
-    if (request.actorToken !== undefined) await this.tokens.requireActor(request.actorToken, acting, proof);
+    if (request.actorToken !== undefined) {
+      // An upstream's token has no place for an actor: whose token it is does not matter then.
+      if (request.resource !== undefined && isBroker(resources.byUri(request.resource)))
+        throw new OAuthError('actor-token-at-broker', 'actor_token_at_broker', { facts: { clientId: acting.id } });
+      await this.tokens.requireActor(request.actorToken, acting, proof);
+    }
 
     const subject = token.state;
     const source = sourceOf(token, resources);
@@ -76,7 +81,6 @@ export class TokenExchangeGrant extends Grant {
       allowSelfExchange,
       named: request.resource !== undefined,
       link: source && target && resources.link(source.id, target.id),
-      withActorToken: request.actorToken !== undefined,
     };
     const path = pathOf(exchange);
     const facts = {

@@ -50,7 +50,7 @@ export class Resources implements OnModuleInit {
 export function requireMint(resources: ResourceSnapshot, uri: string): MintResource {
   const resource = requireTarget(resources, uri);
   if (isMint(resource)) return resource;
-  throw new OAuthError('resource-unknown', 'resource_not_mint', { facts: { resource: uri } });
+  throw new OAuthError('resource-not-mint', 'resource_not_mint', { facts: { resource: uri } });
 }
 
 /** As `requireMint`, where upstream's tokens may be had, too. */

@@ -11,6 +11,21 @@ export type { Family, Issuance, IssuanceFilter };
 
 const BEGINNING = new Date(0);
 
+/** It records that an upstream's token was given: that one is upstream's to end, and the next vend may give the same. */
+export class IssuanceNotRevocable extends Error {
+  override readonly name = 'IssuanceNotRevocable';
+
+  constructor({ connectionId }: Issuance) {
+    super(
+      `this token is the upstream provider's and cannot be taken back by itself; ${
+        connectionId === null
+          ? "take the client from the resource's policy.exchange.allowed_client_ids, and change the credential at the provider"
+          : `disconnect the account (authserver admin grant revoke-broker --id ${connectionId}), or let the person withdraw the MCP server at /connections`
+      }`,
+    );
+  }
+}
+
 /** What was issued, as an operator sees it and takes it back. */
 @Injectable()
 export class Issuances {
@@ -32,10 +47,14 @@ export class Issuances {
     return issuance;
   }
 
-  /** @returns false when there is no such issuance; revoking twice is the same as once */
+  /**
+   * @returns false when there is no such issuance; revoking twice is the same as once
+   * @throws IssuanceNotRevocable when it records a vend
+   */
   async revoke(jti: string): Promise<boolean> {
     const issuance = await this.get(jti);
     if (!issuance) return false;
+    if (issuance.kid === null) throw new IssuanceNotRevocable(issuance);
     await this.revoker.endToken(jti, 'admin', issuance.expiresAt, {
       action: 'issuance.revoked_admin',
       clientId: issuance.clientId,

@@ -171,7 +171,7 @@ describe('[A7 9207.1] a request that is wrong otherwise', () => {
     await aResourceOfSomebody(app, { uri });
     await expectRedirect(await ask({ resource: uri }), [
       'invalid_target',
-      'resource is not registered',
+      'tokens for this resource come from token exchange alone',
       'resource_not_mint',
     ]);
   });

@@ -215,7 +215,8 @@ describe('a connect link', () => {
   it('is of no use at the page of another provider', async () => {
     const other = await aConnectProvider(app, world);
     const { page } = await openAs(app, at.user, at_(other.slug, requestOf(aLink(at))));
-    await expectRefused(page, 400, 'connect_link_changed');
+    await expectRefused(page, 400, 'connect_link_of_another_provider');
+    expect(page.html).toContain('This link to connect an account is not one that this server made for this page');
   });
 
   it('ends after fifteen minutes, a return URL or not, and at the button too', async () => {

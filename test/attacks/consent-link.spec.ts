@@ -112,6 +112,8 @@ describe('a consent link', () => {
     for (const request of wrong) {
       const visit = await browser.get(`${app.url}/consent?${new URLSearchParams({ request })}`);
       await expectNothing(visit, 403, 'flow_cookie_mismatch');
+      expect(visit.html).toContain('This page was opened in another browser, or its link was changed');
+      expect(visit.html).not.toContain('sign-in');
     }
     const huge = await browser.get(`${app.url}/consent?request=${'A'.repeat(15_000)}`);
     await expectNothing(huge, 403, 'flow_cookie_mismatch');

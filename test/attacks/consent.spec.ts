@@ -61,8 +61,11 @@ async function expectPage(visit: Visit, status: number, text: string, reason: st
   await expectNothingStored();
 }
 
+const expectNotOurForm = (visit: Visit, reason: string): Promise<void> =>
+  expectPage(visit, 403, 'This form does not come from a page that this server gave to this session', reason);
+
 const expectOtherBrowser = (visit: Visit, reason: string): Promise<void> =>
-  expectPage(visit, 403, 'This sign-in was started in another browser', reason);
+  expectPage(visit, 403, 'This page was opened in another browser, or its link was changed', reason);
 
 describe('[B3] a flow that began in another browser', () => {
   it('is not shown to the same person there, nor to anybody without cookies', async () => {
@@ -95,8 +98,7 @@ describe('a request that has been sealed', () => {
     expect((await browser.get(page.url)).html).toContain('name="decision"');
     app.clock.advance(2);
     const [shown, pressed] = [await browser.get(page.url), await press()];
-    for (const visit of [shown, pressed])
-      await expectPage(visit, 400, 'This sign-in request has expired', 'request_expired');
+    for (const visit of [shown, pressed]) await expectPage(visit, 400, 'This request has expired', 'request_expired');
   });
 
   it('is refused after a change of any kind', async () => {
@@ -130,12 +132,12 @@ describe('[B3] a form that is not of this page', () => {
     const logout = /<form[^>]*action="\/logout"[\s\S]*?name="csrf" value="([^"]+)"/.exec(page.html)?.[1] ?? 'none';
     expect(logout).toHaveLength(43);
     for (const csrf of ['', 'x', logout, fields['csrf']?.slice(1) ?? ''])
-      await expectOtherBrowser(await press({ csrf }), 'csrf_mismatch');
+      await expectNotOurForm(await press({ csrf }), 'csrf_mismatch');
   });
 
   it('is refused with the token of another request in the same browser', async () => {
     const other = await consentPage(pkce().challenge, { scope: 'notes:read' });
-    await expectOtherBrowser(await press({ csrf: other.form('decision')['csrf'] ?? '' }), 'csrf_mismatch');
+    await expectNotOurForm(await press({ csrf: other.form('decision')['csrf'] ?? '' }), 'csrf_mismatch');
   });
 
   it("is refused with the token of another person's page", async () => {
@@ -143,7 +145,7 @@ describe('[B3] a form that is not of this page', () => {
     browser = new HttpBrowser();
     flow = { ...flow, user: await aUser(app) };
     const other = await consentPage(pkce().challenge);
-    await expectOtherBrowser(await press({ csrf: other.form('decision')['csrf'] ?? '' }, {}, mine), 'csrf_mismatch');
+    await expectNotOurForm(await press({ csrf: other.form('decision')['csrf'] ?? '' }, {}, mine), 'csrf_mismatch');
   });
 
   it.each<[string, Record<string, string>]>([
@@ -155,7 +157,7 @@ describe('[B3] a form that is not of this page', () => {
     ['a site that the browser calls another', { 'sec-fetch-site': 'cross-site' }],
     ['a neighbouring site', { 'sec-fetch-site': 'same-site' }],
   ])('is refused from %s, though its token is right', async (_, headers) => {
-    await expectOtherBrowser(await press({}, headers), 'cross_site_post');
+    await expectNotOurForm(await press({}, headers), 'cross_site_post');
   });
 
   it('is taken from our own page, which by its referrer policy has a null origin', async () => {
@@ -170,7 +172,7 @@ describe('another person at the same browser', () => {
     expect((await browser.post(url('/logout'), logout)).location).toBe(url('/login'));
     expect((await press()).location).toContain(url('/login?request='));
     await signIn(browser, await browser.get(url('/login')), await aUser(app));
-    await expectOtherBrowser(await press(), 'csrf_mismatch');
+    await expectNotOurForm(await press(), 'csrf_mismatch');
   });
 
   it('is asked to sign in when the one before was disabled or the session has ended', async () => {

@@ -153,6 +153,12 @@ describe('[D7] a proof that proves nothing is refused, and nothing is issued', (
     for (const sent of two) expect((await askWith(app, sent, FORM, client)).status).toBe(200);
   });
 
+  it('[D16] without a jti, or with a jti or nonce that is empty, too long or no text', async () => {
+    const wrong = [{ jti: undefined }, { jti: '' }, { jti: 'a'.repeat(257) }, { nonce: 7 }, { nonce: '' }];
+    for (const claims of wrong)
+      await expectRefused(await proof(claims), 'jti or nonce in the proof is malformed', 'dpop_claims');
+  });
+
   it('[D19] without the secret of the client: a key does not authenticate', async () => {
     const sent = await proof();
     const { status, body, headers } = await askWith(app, sent, FORM, { ...client, secret: 'wrong' });

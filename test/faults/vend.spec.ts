@@ -189,6 +189,20 @@ describe('an upstream that takes longer than whoever asks is kept waiting', () =
   });
 });
 
+describe('a provider that sends elsewhere', () => {
+  it('is said to be asked again in a minute, by the first answer and by those after it', async () => {
+    const { ask } = await aVending(app, world);
+    world.proxy.next({ kind: 'answer', status: 307, headers: { location: 'http://127.0.0.1:1/' } });
+    const before = world.proxy.seen.length;
+    const told = [];
+    for (let n = 0; n < 3; n += 1) told.push((await ask()).headers.get('retry-after'));
+    expect(told).toEqual(['60', '60', '60']);
+    expect(world.proxy.seen.length).toBe(before + 1);
+    app.clock.advance(60);
+    expect((await ask()).status).toBe(200);
+  });
+});
+
 describe('a credential that upstream has ended', () => {
   async function expectEnded({ ask, connection }: Vending, reason: string): Promise<void> {
     const before = [await asked(), world.proxy.seen.length];

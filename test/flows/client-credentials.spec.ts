@@ -70,6 +70,9 @@ describe('client_credentials', () => {
     ];
     for (const [who, form, error, reason] of refused)
       await expectRefused(app, () => ask(who, form), [400, error, reason], 'client_credentials.denied');
+    expect((await ask(await aMachine(''))).body.error_description).toBe(
+      'this client has no scope of its own, without which it gets no token for itself',
+    );
   });
 
   it('takes offline_access for what it is here: nothing', async () => {

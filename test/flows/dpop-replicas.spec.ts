@@ -68,6 +68,26 @@ describe('two replicas on one Postgres and one Redis', () => {
   });
 });
 
+describe('a Redis that forgot everything without a restart', () => {
+  it('[D16] is noticed by the first proof: used ones stay refused, the answer gives the nonce that a fresh one needs', async () => {
+    one.clock.advance(600);
+    const used = await proof();
+    const nonce = (await ask(one, used)).headers.get('dpop-nonce')!;
+    const usedWithNonce = await proof({ nonce });
+    expect(outcome(await ask(two, usedWithNonce))).toEqual([200, 'DPoP']);
+    await redis.operate((operator) => operator.flushall());
+    const told = await ask(two, usedWithNonce);
+    expect(outcome(told)).toEqual([400, 'use_dpop_nonce']);
+    expect(outcome(await ask(one, used))).toEqual([400, 'use_dpop_nonce']);
+    const given = told.headers.get('dpop-nonce')!;
+    expect(given).not.toBe(nonce);
+    expect(outcome(await ask(one, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
+    expect(outcome(await ask(two, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
+    one.clock.advance(121);
+    expect(outcome(await ask(one, await proof()))).toEqual([200, 'DPoP']);
+  });
+});
+
 describe('a Redis that does not tell its run_id', () => {
   it('[D16 D17] counts, and nothing is left to its memory: proofs are used once and nonces known on every replica', async () => {
     const hiding = await startRedis();

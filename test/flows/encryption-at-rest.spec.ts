@@ -122,6 +122,20 @@ describe('encryption at rest', () => {
     expect(vault.calls.length).toBe(asked);
   });
 
+  it('tells at boot that a value was sealed by a key that is not configured', async () => {
+    const settings = { ...byMaster, SIGNING_KEY_STORE: 'keyfile' };
+    const before = await startTestApp({ settings });
+    const missing = (await before.admin('GET', '/admin/encryption')).body.key;
+    const config_data = { preset: 'github', client_id: 'us', client_secret: 'sealed-by-the-former-key' };
+    await before.admin('POST', '/admin/broker-providers', { slug: 'github', protocol: 'oauth', config_data });
+    app = await startTestApp({ beside: before, settings: { ...settings, TEST_MASTER: 'cd'.repeat(32) } });
+    expect(app.logged).toContainEqual(
+      expect.stringMatching(new RegExp(`^broker_providers.sealed_secret holds values sealed by ${missing},`)),
+    );
+    expect(before.logged.filter((line) => line.includes('holds values sealed by'))).toEqual([]);
+    await before.close();
+  });
+
   it('that is off seals nothing, and says which setting is missing', async () => {
     app = await startTestApp();
     expect((await app.admin('GET', '/admin/encryption')).body).toMatchObject({ driver: '' });

@@ -16,6 +16,7 @@ import {
   started,
 } from '../exchanges.js';
 import type { Misbehaviour } from '../upstream/misbehaving-proxy.js';
+import { CommandLine } from '../command-line.js';
 import { aKeyClient, asForm, assertionOf } from '../assertions.js';
 
 let world: World;
@@ -113,6 +114,26 @@ describe('a vend', () => {
     expect(third.body.access_token).not.toBe(first.body.access_token);
     expect((await world.upstream.requests()).refresh_token).toBe(before + 2);
     expect((await world.upstream.me(third.body.access_token)).status).toBe(200);
+  });
+
+  it('is not taken back token by token: the operator hears what does, and nothing is stored', async () => {
+    const { ask, server, connection } = await aVending(app, world);
+    const { access_token } = (await ask()).body;
+    const { issuances } = (await app.admin('GET', `/admin/issuances?client=${server.id}`)).body;
+    const path = `/admin/issuances/${issuances[0].jti}`;
+    const refused = await app.admin('DELETE', path);
+    expect([refused.status, refused.body.code]).toEqual([409, 'issuance_not_revocable']);
+    expect(refused.body.detail).toContain(`grant revoke-broker --id ${connection.id}`);
+    const cli = new CommandLine(app);
+    const typed = await cli.run(['issuance', 'revoke', '--id', issuances[0].jti]);
+    cli.close();
+    expect([typed.code, typed.stdout]).toEqual([1, '']);
+    expect(typed.stderr).toContain(refused.body.detail);
+    expect((await app.admin('GET', path)).body).toEqual(issuances[0]);
+    expect(await app.sql('select from revocations where id = $1', [issuances[0].jti])).toEqual([]);
+    expect((await audited(app, 'issuance.revoked_admin')).length).toBe(0);
+    expect((await ask()).body.access_token).toBe(access_token);
+    expect(await stateOf(app, connection)).toMatchObject({ status: 'active' });
   });
 
   it('keeps no token where the provider says so, nor one whose end upstream does not tell', async () => {

@@ -217,6 +217,37 @@ describe('an outage of Redis', () => {
   });
 });
 
+describe('a Redis that may evict', () => {
+  const warnings = (): string[] => logged.filter((line) => line.includes('maxmemory-policy'));
+
+  /** Answers come in order: what was asked when the connection was made has been told before the second. */
+  async function untilTold(url = redis.url): Promise<void> {
+    const { connection } = await redisProcess(database, url);
+    await connection.client.ping();
+    await connection.client.ping();
+  }
+
+  it('is warned of once when it answers, and one that keeps everything or says nothing is not', async () => {
+    for (const [policy, limit, told] of [
+      ['noeviction', '100mb', 0],
+      ['allkeys-lru', '0', 0],
+      ['volatile-lru', '100mb', 1],
+    ] as const) {
+      await redis.operate((operator) => operator.config('SET', 'maxmemory-policy', policy, 'maxmemory', limit));
+      logged.length = 0;
+      await untilTold();
+      expect(warnings(), policy).toHaveLength(told);
+    }
+    expect(warnings()[0]).toBe(
+      'Redis may drop what must not be forgotten (maxmemory-policy volatile-lru): set it to noeviction',
+    );
+    logged.length = 0;
+    await untilTold(await redis.guestWithout('info'));
+    expect(warnings()).toEqual([]);
+    await redis.operate((operator) => operator.config('SET', 'maxmemory-policy', 'noeviction', 'maxmemory', '0'));
+  });
+});
+
 describe('a Redis that came back empty', () => {
   it('is noticed before the next claim, told to every process, and not told again', async () => {
     await database.query('delete from settings');
@@ -229,7 +260,7 @@ describe('a Redis that came back empty', () => {
     await redis.restart();
     await Promise.all([untilAnswered(here.connection), untilAnswered(there.connection)]);
     expect(await here.store.claim(one, seconds(600))).toBe(true);
-    const row = await new SettingStore(database).get('redis_run_id');
+    const row = await new SettingStore(database).get('redis_memory');
     expect(row).toMatchObject({ changed_at: clock.at.toISOString() });
     expect(await here.store.forgotAt()).toEqual(clock.at);
 
@@ -282,6 +313,53 @@ describe('a Redis that came back empty', () => {
     ]);
     expect(await there.store.forgotAt()).toEqual(noon);
     expect(await reader.keys('*replay*')).toEqual([]);
+  });
+
+  it('is noticed in the claim itself when it forgot without a restart, and is told to every process', async () => {
+    await database.query('delete from settings');
+    const [here, there] = [await redisProcess(), await redisProcess()];
+    const one = key();
+    expect(await here.store.claim(one, seconds(600))).toBe(true);
+    expect(await there.store.claim(one, seconds(600))).toBe(false);
+
+    clock.at = new Date(noon.getTime() + 30_000);
+    await reader.flushall();
+    const claims = Array.from({ length: 50 }, (_, i) => (i % 2 ? here : there).store.claim(one, seconds(600)));
+    expect((await Promise.all(claims)).filter(Boolean)).toHaveLength(1);
+    for (const { store } of [here, there, await redisProcess()]) expect(await store.forgotAt()).toEqual(clock.at);
+
+    clock.at = new Date(noon.getTime() + 60_000);
+    expect(await here.store.claim(one, seconds(600))).toBe(false);
+    expect(await there.store.claim(key(), seconds(600))).toBe(true);
+    expect(await there.store.forgotAt()).toEqual(new Date(noon.getTime() + 30_000));
+  });
+
+  it('costs no second round trip: a claim is one command', async () => {
+    const { store, connection } = await redisProcess();
+    await store.claim(key(), seconds(60));
+    await store.claim(key(), seconds(60));
+    const sent: string[] = [];
+    const { client } = connection;
+    const send = client.sendCommand.bind(client);
+    client.sendCommand = (command, ...rest) => {
+      sent.push(command.name);
+      return send(command, ...rest);
+    };
+    expect(await store.claim(key(), seconds(60))).toBe(true);
+    await store.forgotAt();
+    expect(sent).toEqual(['evalsha']);
+  });
+
+  it('is one that runs no scripts, too: claims are rows, and none is left to its memory', async () => {
+    await database.query('delete from settings');
+    const url = await redis.guestWithout('eval', 'evalsha');
+    const { store } = await redisProcess(database, url);
+    const one = key();
+    expect([await store.claim(one, seconds(600)), await store.claim(one, seconds(600))]).toEqual([true, false]);
+    await reader.flushall();
+    expect(await store.claim(one, seconds(600))).toBe(false);
+    expect(await store.forgotAt()).toBeUndefined();
+    expect(logged.at(-1)).toMatch(/^Redis does not tell its run_id .* or runs no scripts/);
   });
 
   it('is not suspected when only the connection was lost', async () => {

@@ -1,38 +1,47 @@
+import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { Clock } from '../clock/clock.js';
 import { Database } from '../postgres/database.js';
 import { SettingStore } from '../postgres/settings.store.js';
-import { RedisConnection } from './redis.js';
+import { markerKey } from './redis-scripts.js';
+import type { RedisConnection } from './redis.js';
 
-const settingKey = 'redis_run_id';
-/** What stands in place of a run_id that is not told. */
+const settingKey = 'redis_memory';
+/** What stands in place of a memory that cannot be known again. */
 const hidden = '';
 
-interface KnownRun {
-  run_id: string;
+interface KnownMemory {
+  memory: string;
   changed_at: string | null;
 }
 
-/** One life of one Redis. */
-export interface RedisRun {
-  /** undefined: this Redis hides it, and would not be missed if another stood in its place. Nothing may be left to its memory. */
-  readonly runId: string | undefined;
+/** What one Redis remembers, from when it began to until it forgets. */
+export interface RedisMemory {
+  /**
+   * The marker that stands in Redis for as long as nothing was forgotten; undefined: this Redis could forget everything unnoticed, or
+   * another stand in its place, and nothing may be left to its memory.
+   */
+  readonly marker: string | undefined;
+  /** The same for no other memory of any Redis. */
+  readonly name: string;
   /** When claims may last have been lost. */
   readonly forgotAt: Date | undefined;
 }
 
 /**
- * Whether the Redis that answers now is the one that was asked before.
+ * Whether the Redis that answers now remembers all that it was told.
  *
  * Redis replicates asynchronously and may come back empty, so every connection's `run_id` is compared with the one in
- * Postgres before anything is asked on it. The first Redis ever seen has forgotten nothing. One that hides its `run_id` is used
- * for counting only: claims and slot keys are made as without Redis.
+ * Postgres before anything is asked on it. It may be emptied while it runs, too: whoever leaves something to its memory finds
+ * the marker in the same step, or calls `doubt`. The first Redis ever seen has forgotten nothing. One that hides its `run_id`
+ * or runs no scripts is used for counting only: claims and slot keys are made as without Redis.
  */
 export class RedisContinuity {
   readonly #log = new Logger('Redis');
-  #verified: (RedisRun & { readonly generation: number }) | undefined;
+  #verified: (RedisMemory & { readonly generation: number; readonly doubts: number }) | undefined;
   #verifying: Promise<void> | undefined;
+  #doubts = 0;
 
   constructor(
     private readonly redis: RedisConnection,
@@ -42,47 +51,64 @@ export class RedisContinuity {
   ) {}
 
   /**
-   * The run that the present connection leads to; waits until that is verified.
+   * The memory that the present connection leads to; waits until that is verified.
    *
    * @throws OAuthError `try-again` when Redis is away, DatabaseAway when Postgres is
    */
-  async run(): Promise<RedisRun> {
+  async memory(): Promise<RedisMemory> {
     for (;;) {
-      if (this.#verified?.generation === this.redis.generation) return this.#verified;
+      const known = this.#verified;
+      if (known?.generation === this.redis.generation && known.doubts === this.#doubts) return known;
       this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined));
       await this.#verifying;
     }
   }
 
+  /** Another marker was found, or none: it is not the memory that it was taken for. */
+  doubt(): void {
+    this.#doubts++;
+  }
+
   async #verify(): Promise<void> {
-    const generation = this.redis.generation;
+    const [generation, doubts] = [this.redis.generation, this.#doubts];
     const runId = await this.#runId();
-    const known = await this.settings.get<KnownRun>(settingKey);
+    const marker = runId && (await this.#marker());
+    const name = marker ? `${runId}:${marker}` : hidden;
+    const known = await this.settings.get<KnownMemory>(settingKey);
     // Another process may have noticed first; until now this one may have claimed on the former Redis.
-    const before = [known?.run_id, this.#verified && (this.#verified.runId ?? hidden)];
-    const changed = before.some((id) => id !== undefined && id !== runId);
+    const changed = [known?.memory, this.#verified?.name].some((before) => before !== undefined && before !== name);
     const forgotAt = changed ? this.clock.now() : known?.changed_at ? new Date(known.changed_at) : undefined;
-    if (changed || known === undefined) await this.#remember(runId, forgotAt);
-    if (runId === hidden && (changed || known === undefined))
-      this.#log.warn('Redis does not tell its run_id (INFO server): used proofs are remembered in PostgreSQL instead');
-    this.#verified = { generation, runId: runId === hidden ? undefined : runId, forgotAt };
+    if (changed || known === undefined) await this.#remember(name, forgotAt);
+    if (name === hidden && (changed || known === undefined))
+      this.#log.warn(
+        'Redis does not tell its run_id (INFO server) or runs no scripts (EVAL, EVALSHA): used proofs are remembered in PostgreSQL instead',
+      );
+    this.#verified = { generation, doubts, marker: marker || undefined, name, forgotAt };
   }
 
   /** Services that host Redis may forbid INFO, or leave the member out. */
   async #runId(): Promise<string> {
-    let info: string;
-    try {
-      info = await this.redis.client.info('server');
-    } catch (cause) {
-      if (!(cause instanceof Error) || !cause.message.startsWith('NOPERM'))
-        throw new OAuthError('try-again', 'redis_unavailable', { cause });
-      info = '';
-    }
+    const info = await this.#permitted(this.redis.client.info('server'));
     return /^run_id:(\w+)/m.exec(info)?.[1] ?? hidden;
   }
 
-  async #remember(runId: string, forgotAt: Date | undefined): Promise<void> {
-    const value: KnownRun = { run_id: runId, changed_at: forgotAt?.toISOString() ?? null };
+  /** The marker that stands there, or ours in its place. */
+  #marker(): Promise<string> {
+    return this.#permitted(this.redis.client.findOrMark(markerKey, randomUUID()));
+  }
+
+  /** What it answers; `hidden` where that is forbidden. */
+  async #permitted(answer: Promise<string>): Promise<string> {
+    try {
+      return await answer;
+    } catch (cause) {
+      if (cause instanceof Error && cause.message.startsWith('NOPERM')) return hidden;
+      throw new OAuthError('try-again', 'redis_unavailable', { cause });
+    }
+  }
+
+  async #remember(memory: string, forgotAt: Date | undefined): Promise<void> {
+    const value: KnownMemory = { memory, changed_at: forgotAt?.toISOString() ?? null };
     await this.database.transaction((tx) => this.settings.set(tx, settingKey, value, this.clock.now()));
   }
 }

@@ -2,7 +2,8 @@ import { RateLimiterRedis } from 'rate-limiter-flexible';
 import { BoundedMemoryLimiter } from './bounded-memory-limiter.js';
 import { CountingLimits } from './counting-limits.js';
 import type { Limit } from './limits.js';
-import { keyPrefix, RedisConnection } from './redis.js';
+import { keyPrefix } from './redis-scripts.js';
+import { RedisConnection } from './redis.js';
 
 /** Limits shared by all processes through Redis. While it is away each process counts for itself. */
 export class RedisLimits extends CountingLimits {

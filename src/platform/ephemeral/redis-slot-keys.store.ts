@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { OAuthError } from '#libs/oauth';
 import { RedisContinuity } from './redis-continuity.js';
-import { keyPrefix, RedisConnection } from './redis.js';
+import { keyPrefix } from './redis-scripts.js';
+import { RedisConnection } from './redis.js';
 import { SlotKeys, type DerivedSlotKeys } from './slot-keys.js';
 
 /**
  * Random keys, kept in Redis: whoever needs the key of a slot first makes it, everybody else finds it, once per process.
  *
- * A key belongs to one run of Redis, so that nothing made before Redis lost its memory is recognised afterwards. While Redis hides
- * which one it is, keys are derived, and claims lie in Postgres.
+ * A key belongs to one memory of Redis, so that nothing made before it forgot is recognised afterwards. While Redis could forget
+ * unnoticed, keys are derived, and claims lie in Postgres.
  */
 export class RedisSlotKeys extends SlotKeys {
   readonly #known = new LRUCache<string, Buffer>({ max: 8 });
@@ -23,9 +24,9 @@ export class RedisSlotKeys extends SlotKeys {
   }
 
   async keyOf(slot: number, lifetimeSeconds: number): Promise<Buffer> {
-    const { runId } = await this.continuity.run();
-    if (runId === undefined) return this.derived.keyOf(slot);
-    const name = `${keyPrefix}slot-key:${runId}:${slot}`;
+    const memory = await this.continuity.memory();
+    if (memory.marker === undefined) return this.derived.keyOf(slot);
+    const name = `${keyPrefix}slot-key:${memory.name}:${slot}`;
     const known = this.#known.get(name);
     if (known) return known;
     const key = await this.#find(name, lifetimeSeconds);

@@ -1,8 +1,6 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
-
-/** Every key begins with it. The braces put all keys of a Redis cluster into one slot, which scripts and pipelines need. */
-export const keyPrefix = '{authplane}:';
+import { scripts } from './redis-scripts.js';
 
 /**
  * A request that needs Redis must hear within a second that it is away. Each option alone is not enough: without
@@ -31,7 +29,7 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
 
   /** @param url `redis://` or `rediss://`, may hold a password: it is never logged. */
   constructor(url: string) {
-    this.client = new Redis(url, { ...failFast, lazyConnect: true });
+    this.client = new Redis(url, { ...failFast, scripts, lazyConnect: true });
     this.client.on('error', (error: Error) => (this.#lastError = error.message));
     this.client.on('ready', () => this.#became('ready'));
     this.client.on('close', () => {
@@ -58,7 +56,18 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   #became(state: 'ready' | 'away'): void {
     if (this.#state === state || this.#state === 'closed') return;
     if (state === 'away') this.#log.warn(`Redis is away: ${this.#lastError}`);
-    else this.#log.log('Redis answers');
+    else {
+      this.#log.log('Redis answers');
+      void this.#warnOfEviction();
+    }
     this.#state = state;
+  }
+
+  /** Single claims that were dropped are not noticed, and may be used again. One that forbids INFO is not asked further. */
+  async #warnOfEviction(): Promise<void> {
+    const info = await this.client.info('memory').catch(() => '');
+    const policy = /^maxmemory_policy:([\w-]+)/m.exec(info)?.[1] ?? 'noeviction';
+    if (policy === 'noeviction' || /^maxmemory:0\r?$/m.test(info)) return;
+    this.#log.warn(`Redis may drop what must not be forgotten (maxmemory-policy ${policy}): set it to noeviction`);
   }
 }

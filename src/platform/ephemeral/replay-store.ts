@@ -1,7 +1,7 @@
 /**
  * Remembers what may be used once: the identifiers of DPoP proofs.
  *
- * Claim first, then ask `forgotAt`: a store that came back empty between the two then still tells that it forgot.
+ * Claim first, then ask `forgotAt`: a store that came back empty before or between the two then tells that it forgot.
  */
 export abstract class ReplayStore {
   /**
@@ -13,7 +13,7 @@ export abstract class ReplayStore {
   abstract claim(key: Buffer, expiresAt: Date): Promise<boolean>;
 
   /**
-   * When claims may last have been lost (a restart or failover of Redis), in this or another process.
+   * When claims may last have been lost (a restart, a failover or an emptying of Redis), in this or another process.
    *
    * @returns undefined if never
    * @throws as `claim`

@@ -29,6 +29,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): read
     accessLog,
     baselineHeaders,
     boundedUrl,
+    plainPath,
     hostCheck({ isLocal: config.isLocal, allowedHosts: boundHosts(config) }),
     cors(config.server.allowedOrigins),
     app.get(Throughput).door,
@@ -45,6 +46,10 @@ const baselineHeaders: RequestHandler = (_req, res, next) => {
 
 const boundedUrl: RequestHandler = (req, _res, next) =>
   next(req.originalUrl.length > MAX_URL_LENGTH ? new OAuthError('url-too-long', 'url_too_long') : undefined);
+
+/** U+0000 is in no name of ours, and PostgreSQL takes it in none: a path that spells it names nothing. */
+const plainPath: RequestHandler = (req, _res, next) =>
+  next(req.path.includes('%00') ? new OAuthError('not-found', 'not_found') : undefined);
 
 const byListener =
   (handlers: { public: RequestHandler; admin: RequestHandler }): RequestHandler =>

@@ -135,7 +135,7 @@ export async function connected(
   options: Parameters<typeof toCallback>[1] = {},
 ): Promise<{ browser: HttpBrowser; done: Visit }> {
   const { browser, callback } = await toCallback(at, options);
-  return { browser, done: await browser.get(callback) };
+  return { browser, done: await browser.follow(await browser.get(callback), at.app.issuer) };
 }
 
 /** What is stored of a person's accounts, secrets left out. */

@@ -87,11 +87,11 @@ export interface Welcome {
 /** As the database gives it. */
 type StandingRow = { [Name in keyof Standing]-?: Standing[Name] | null } & Pick<
   Standing,
-  'identityId' | 'userId' | 'subject' | 'provider' | 'groups' | 'checkedAt'
+  'identityId' | 'userId' | 'issuer' | 'subject' | 'provider' | 'groups' | 'checkedAt'
 >;
 
 const OF_USER = `
-  select id as "identityId", user_id as "userId", subject, provider, groups, checked_at as "checkedAt", refused_at as "refusedAt",
+  select id as "identityId", user_id as "userId", issuer, subject, provider, groups, checked_at as "checkedAt", refused_at as "refusedAt",
          check_began_at as "checkBeganAt", check_again_at as "checkAgainAt", sealed_refresh_token as "sealedRefreshToken"
     from identities where user_id = $1 and provider is not null and checked_at is not null order by checked_at desc limit 1`;
 

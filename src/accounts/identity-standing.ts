@@ -2,6 +2,7 @@
 export interface Standing {
   readonly identityId: string;
   readonly userId: string;
+  readonly issuer: string;
   readonly subject: string;
   /** Its slug. */
   readonly provider: string;

@@ -55,7 +55,8 @@ export class Recheck {
       const now = this.clock.now();
       const dueAt = after(standing.checkedAt, provider.recheckSeconds * 1000);
       if (now < dueAt) return 'welcome';
-      if (standing.sealedRefreshToken === undefined) return 'unchecked';
+      // What its slug leads to by now may be somebody else, who is not to see the token of the former.
+      if (standing.sealedRefreshToken === undefined || provider.issuer !== standing.issuer) return 'unchecked';
       if (standing.checkAgainAt && now < standing.checkAgainAt) return goOn(dueAt, now, standing.checkAgainAt);
       const { checkBeganAt } = standing;
       const othersAreAtIt = checkBeganAt !== undefined && now < after(checkBeganAt, LONGEST_CHECK_MS);

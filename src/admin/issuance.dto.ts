@@ -1,5 +1,5 @@
 import { IsInt, IsUUID, Max, Min } from 'class-validator';
-import type { Issuance } from '../tokens/issuances.js';
+import type { Issuance, IssuanceKind } from '../tokens/issuances.js';
 import { WholeNumber } from './list.dto.js';
 import { IsText, MayBeAbsent } from './member-checks.js';
 
@@ -33,8 +33,7 @@ export class ListIssuances {
   limit?: number = 500;
 }
 
-/** @param issuer ours: a token for nobody's resource and not for us is an assertion to another authorization server */
-export const toIssuanceView = (issuance: Issuance, issuer: string) => ({
+export const toIssuanceView = (issuance: Issuance, kind: IssuanceKind) => ({
   id: issuance.jti,
   jti: issuance.jti,
   subject_user_id: issuance.userId ?? '',
@@ -44,9 +43,8 @@ export const toIssuanceView = (issuance: Issuance, issuer: string) => ({
   audience: issuance.audience,
   scopes: issuance.scopes,
   grant_type: issuance.grantType,
-  // An upstream's token has no key of ours. It is not ours to take back, and neither is an assertion.
-  backend_kind: issuance.kid === null ? 'broker' : 'mint',
-  revocable: issuance.kid !== null && (issuance.resourceId !== null || issuance.audience === issuer),
+  backend_kind: kind === 'vend' ? 'broker' : 'mint',
+  revocable: kind === 'token',
   kid: issuance.kid ?? undefined,
   issued_at: issuance.issuedAt.toISOString(),
   expires_at: issuance.expiresAt.toISOString(),

@@ -1,5 +1,4 @@
 import { Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Issuances } from '../tokens/issuances.js';
 import { requireDuration } from './duration.js';
@@ -19,7 +18,6 @@ export class IssuancesController {
   constructor(
     private readonly issuances: Issuances,
     private readonly clock: Clock,
-    private readonly config: Config,
   ) {}
 
   @Get()
@@ -32,7 +30,7 @@ export class IssuancesController {
     const since = new Date(this.clock.now().getTime() - lookback * 1000);
     const found = await this.issuances.list({ userId, clientId, resourceId, jti }, since, limit);
     return {
-      issuances: found.map((issuance) => toIssuanceView(issuance, this.config.server.issuer)),
+      issuances: found.map((issuance) => toIssuanceView(issuance, this.issuances.kindOf(issuance))),
       since: jti === undefined ? since.toISOString() : zeroTime,
       count: found.length,
     };
@@ -42,7 +40,7 @@ export class IssuancesController {
   async get(@IssuanceId() id: string): Promise<object> {
     const issuance = await this.issuances.get(id);
     if (!issuance) throw notFound('issuance');
-    return toIssuanceView(issuance, this.config.server.issuer);
+    return toIssuanceView(issuance, this.issuances.kindOf(issuance));
   }
 
   @Delete(':id')

@@ -15,6 +15,7 @@ import { ConnectFlowStore } from './connect-flow.store.js';
 import { ConnectLinks } from './connect-links.js';
 import { ConnectPlans } from './connect-plan.js';
 import { ConnectPurposes } from './connect-purposes.js';
+import { ConnectResults } from './connect-results.js';
 import { ConnectController } from './connect.controller.js';
 import { ConnectionConsentEntity } from './connection-consent.entity.js';
 import { ConnectionConsentStore } from './connection-consent.store.js';
@@ -91,6 +92,7 @@ import { VendStore } from './vend.store.js';
     ConnectLinks,
     ConnectPlans,
     ConnectPurposes,
+    ConnectResults,
     ConnectAsking,
     ConnectFlowStore,
     ConnectFlow,

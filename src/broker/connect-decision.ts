@@ -29,7 +29,7 @@ export class ConnectDecision {
     const place = { provider: providerLabel(provider), server: asked && resourceLabel(asked.source) };
     if (!choice) {
       await this.#denied(provider, session, asked?.client.id, 'user_denied');
-      return { done: { ...place, allowed: false } };
+      return returnUrl === undefined ? { done: { ...place, allowed: false } } : { to: returnUrl };
     }
     if (!asked || !isConnected(connection, choice.ticked)) return { to: await this.flow.begin(plan, session, choice) };
     const consent = { ...choice, sourceResourceId: asked.source.id, clientId: asked.client.id };
@@ -47,7 +47,7 @@ export class ConnectDecision {
     const place = { provider: providerLabel(provider), server: source ? resourceLabel(source) : undefined };
     if (end.kind === 'denied') {
       if (session) await this.#denied(provider, session, clientId, 'upstream_denied');
-      return { done: { ...place, allowed: false } };
+      return returnUrl === undefined ? { done: { ...place, allowed: false } } : { to: returnUrl };
     }
     if (returnUrl !== undefined) return { to: returnUrl };
     return { done: { ...place, allowed: true, missing: end.missing } };

@@ -10,6 +10,7 @@ import { ConnectDecision, type Onward } from './connect-decision.js';
 import { connectDonePage } from './connect-done.page.js';
 import { ConnectPlans } from './connect-plan.js';
 import { ConnectPurposes } from './connect-purposes.js';
+import { ConnectResults } from './connect-results.js';
 
 const AuditDenials = auditRefusals(() => 'connect.denied');
 
@@ -22,6 +23,7 @@ export class ConnectController {
     private readonly plans: ConnectPlans,
     private readonly asking: ConnectAsking,
     private readonly decision: ConnectDecision,
+    private readonly results: ConnectResults,
     private readonly pages: Pages,
   ) {}
 
@@ -68,7 +70,20 @@ export class ConnectController {
     @QueryForm() query: Form,
   ): Promise<void> {
     const { provider } = await this.plans.provider(slug);
-    this.#onward(res, await this.decision.arrive(provider, await this.asking.current(req), query));
+    const session = await this.asking.current(req);
+    const onward = await this.decision.arrive(provider, session, query);
+    if ('to' in onward || !session) return this.#onward(res, onward);
+    // Code and state are spent, and still nothing for an address bar.
+    this.pages.seeOther(res, `/connect/${slug}/done`, { result: this.results.seal(session, onward.done) });
+  }
+
+  /** The last page, for whoever came back from the provider a moment ago. */
+  @Get(':slug/done')
+  async done(@Req() req: Request, @Res() res: Response, @QueryForm() query: Form): Promise<void> {
+    const session = await this.asking.current(req);
+    const done = session && this.results.open(session, query.get('result') ?? '');
+    if (done) this.pages.send(res, connectDonePage(done));
+    else this.pages.seeOther(res, '/connections');
   }
 
   #onward(res: Response, onward: Onward): void {

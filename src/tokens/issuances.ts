@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AuditLog } from '../audit/audit-log.js';
 import { REVOCATION_MEMORY_MS } from '../consents/revocations.js';
+import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import type { Transaction } from '../platform/postgres/database.js';
 import { isUuid, uuid7Floor } from '../platform/uuid7.js';
@@ -11,11 +12,20 @@ export type { Family, Issuance, IssuanceFilter };
 
 const BEGINNING = new Date(0);
 
-/** It records that an upstream's token was given: that one is upstream's to end, and the next vend may give the same. */
+/** What an issuance is of. An upstream's token has no key of ours; for nobody's resource and not for us is an assertion only. */
+export type IssuanceKind = 'token' | 'vend' | 'assertion';
+
+/** It records that an upstream's token was given, which is upstream's to end; or an assertion, at which nobody asks us again. */
 export class IssuanceNotRevocable extends Error {
   override readonly name = 'IssuanceNotRevocable';
 
-  constructor({ connectionId }: Issuance) {
+  constructor(kind: IssuanceKind, { connectionId }: Issuance) {
+    if (kind === 'assertion') {
+      super(
+        'nobody asks about an assertion again, and it ends within minutes: disable its audience (/admin/xaa/audiences)',
+      );
+      return;
+    }
     super(
       `this token is the upstream provider's and cannot be taken back by itself; ${
         connectionId === null
@@ -34,7 +44,13 @@ export class Issuances {
     private readonly revoker: TokenRevoker,
     private readonly audit: AuditLog,
     private readonly clock: Clock,
+    private readonly config: Config,
   ) {}
+
+  kindOf({ kid, resourceId, audience }: Issuance): IssuanceKind {
+    if (kid === null) return 'vend';
+    return resourceId !== null || audience === this.config.server.issuer ? 'token' : 'assertion';
+  }
 
   /** Newest first. A `jti` is found however old it is. */
   list(filter: IssuanceFilter, since: Date, limit: number): Promise<Issuance[]> {
@@ -49,12 +65,13 @@ export class Issuances {
 
   /**
    * @returns false when there is no such issuance; revoking twice is the same as once
-   * @throws IssuanceNotRevocable when it records a vend
+   * @throws IssuanceNotRevocable when it records a vend or an assertion
    */
   async revoke(jti: string): Promise<boolean> {
     const issuance = await this.get(jti);
     if (!issuance) return false;
-    if (issuance.kid === null) throw new IssuanceNotRevocable(issuance);
+    const kind = this.kindOf(issuance);
+    if (kind !== 'token') throw new IssuanceNotRevocable(kind, issuance);
     await this.revoker.endToken(jti, 'admin', issuance.expiresAt, {
       action: 'issuance.revoked_admin',
       clientId: issuance.clientId,

@@ -126,7 +126,7 @@ describe('[U2 U3] a callback', () => {
 
   it('with a state that was used', async () => {
     const { callback, browser } = await toCallback(at);
-    expect((await browser.get(callback)).status).toBe(200);
+    expect((await browser.get(callback)).status).toBe(303);
     const stored = [await connectionsOf(at), await consentsOf(at)];
     const again = await browser.get(callback);
     expect([again.status, again.location]).toEqual([400, undefined]);
@@ -144,7 +144,7 @@ describe('[U2 U3] a callback', () => {
       () => Promise.all([browser.get(callback), browser.get(callback)]),
       () => untilWaiting(app, 2),
     );
-    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 400]);
+    expect(both.map(({ status }) => status).toSorted()).toEqual([303, 400]);
     const lost = both.find(({ status }) => status === 400)!;
     expect(await recorded(app, lost.response)).toMatchObject([{ reason: 'state_spent' }]);
     expect(await connectionsOf(at)).toMatchObject([{ version: 1 }]);
@@ -167,7 +167,7 @@ describe('[U2 U3] a callback', () => {
       url.searchParams.set('state', wrong);
       await expectRefused(await browser.get(url.href), 400, 'state_unknown');
     }
-    expect((await browser.get(callback)).status).toBe(200);
+    expect((await browser.get(callback)).status).toBe(303);
   });
 
   it('[U2] with the issuer of somebody else (mix-up), or without one where it must be there', async () => {

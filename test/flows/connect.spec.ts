@@ -230,7 +230,7 @@ describe('connecting an account', () => {
       url: aLink(second, { scopes: ['write'] }),
     });
     world.proxy.next({ kind: 'change', members: {} }, { kind: 'answer', status: 503 });
-    expect((await browser.get(callback)).status).toBe(200);
+    expect((await browser.get(callback)).status).toBe(303);
     expect(await connectionsOf(at)).toMatchObject([{ account: '', status: 'active', version: 2 }]);
     expect(await consentsOf(at)).toMatchObject([{ source_resource_id: second.source.id }]);
     // Named again, it is the same connection, and may be another account.

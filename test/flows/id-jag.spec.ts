@@ -124,6 +124,7 @@ describe('an identity assertion of ours', () => {
       consent_id: family?.consent_id,
       revocable: false,
     });
+    expect((await app.admin('DELETE', `/admin/issuances/${jti}`)).status).toBe(409);
     const text = JSON.stringify([await app.sql('select * from audit_events'), app.logged]);
     expect(text).not.toContain(body.access_token.split('.')[2]);
     expect(text).not.toContain(at.refreshToken);

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { audited } from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
+import { Idp } from '../idp/idp.js';
 import { enterAt, signInDraft, startSignInSetting, type SignInSetting } from '../sign-in-providers.js';
 
 let at: SignInSetting;
@@ -124,6 +125,20 @@ describe('an operator changes a provider', () => {
     });
   });
 
+  it('to another issuer, which is never shown what the former one gave to ask again with', async () => {
+    await create({ recheck: '15m' });
+    const browser = new HttpBrowser();
+    await enterAt(at, browser, 'ada');
+    const other = await Idp.start();
+    expect((await patch({ issuer: other.origin })).status).toBe(200);
+    at.app.clock.advance(14 * 60);
+    expect((await browser.get(`${at.app.issuer}/account`)).status).toBe(200);
+    at.app.clock.advance(2 * 60);
+    expect((await browser.get(`${at.app.issuer}/account`)).location).toContain('/login');
+    expect((await other.requests()).token).toBe(0);
+    await other.stop();
+  });
+
   it('and a secret and the name of a variable take each other’s place', async () => {
     const sealed = async () => (await at.app.sql('select sealed_secret from sign_in_providers'))[0]?.sealed_secret;
     await create();
@@ -192,7 +207,7 @@ describe('an operator deletes a provider', () => {
   });
 
   it('at which nobody did', async () => {
-    await create({ issuer: 'https://login.nobody.example' });
-    expect((await at.app.admin('DELETE', `${PATH}/acme`)).status).toBe(204);
+    await create({ slug: 'nobodys', issuer: 'https://login.nobody.example' });
+    expect((await at.app.admin('DELETE', `${PATH}/nobodys`)).status).toBe(204);
   });
 });

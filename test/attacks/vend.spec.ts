@@ -71,8 +71,7 @@ describe('no upstream token', () => {
       () => ask({ actor_token: own.token, actor_token_type: ACCESS_TOKEN }),
       [400, 'invalid_request', 'actor_token_at_broker'],
     );
-    const { token: anothers } = await started(app);
-    for (const actor_token of [anothers, 'no.token.at-all'])
+    for (const actor_token of [(await started(app)).token, 'no.token.at-all'])
       await expectRefused(
         () => ask({ actor_token, actor_token_type: ACCESS_TOKEN }),
         [400, 'invalid_request', 'actor_token_at_broker'],
@@ -101,7 +100,6 @@ describe('no upstream token', () => {
         exchange(app, client, at.token, { resource: target.uri });
     await expectRefused(as(), [400, 'invalid_grant', 'agent_attestation_unknown_actor']);
     await expectRefused(as(at.client), [400, 'invalid_grant', 'agent_attestation_unknown_actor']);
-    expect((await as()()).body.error_description).toBe('this client acts as no resource of this server');
     await letActAs(app, await aResource(app), server);
     await expectRefused(() => ask(), [400, 'invalid_grant', 'agent_attestation_ambiguous_actor']);
     expect((await ask()).body.error_description).toBe('this client acts as several resources of this server');

@@ -11,10 +11,8 @@ import { ByEnvelope } from '../../src/encryption/by-envelope.js';
 import { Encryption } from '../../src/encryption/encryption.js';
 import { EncryptionModule } from '../../src/encryption/encryption.module.js';
 import { Reencryption } from '../../src/encryption/reencryption.js';
-import { sealingKeyOf } from '../../src/encryption/envelope.js';
 import { ReencryptionModule } from '../../src/encryption/reencryption.module.js';
 import { SealedColumnStore } from '../../src/encryption/sealed-column.store.js';
-import { UnknownSealingKeys } from '../../src/encryption/unknown-sealing-keys.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from '../../src/platform/health/health.module.js';
@@ -150,82 +148,6 @@ describe('the declared columns', () => {
     ];
     const declared = sealedColumns.map(({ table, column }) => `${table}.${column}`);
     expect(rows.map(({ name }) => name).toSorted()).toEqual([...declared, ...elsewhere].toSorted());
-  });
-});
-
-describe('at boot', () => {
-  const told = async (yaml: string): Promise<string[]> => {
-    const { encryption, values } = await boot(yaml);
-    logged = [];
-    await new UnknownSealingKeys(encryption, { all: sealedColumns }, values).onApplicationBootstrap();
-    return logged.map((line) => String(JSON.parse(line)));
-  };
-
-  it('values of a key that is not configured are told of, by column, with what is to be set', async () => {
-    const key = sealingKeyOf(await new AesMaster(former).seal(Buffer.from('x'), 'a:b'))!.id;
-    const lines = await told(aes('CURRENT'));
-    expect(lines.map((line) => line.split(' ', 1)[0]).toSorted()).toEqual(
-      sealedColumns.map(({ table, column }) => `${table}.${column}`).toSorted(),
-    );
-    for (const line of lines) {
-      expect(line).toContain(`holds values sealed by ${key}, which is not configured`);
-      expect(line).toContain('AUTHPLANE_DATA_ENCRYPTION_OLD_KEY_ENV');
-    }
-  });
-
-  it('one such value among the newest is enough', async () => {
-    const sealed = await new AesMaster('ef'.repeat(32)).seal(Buffer.from('x'), 'a:b');
-    await database.query('update connections set sealed_credential = $1 where id = $2', [sealed, ids.at(-1)]);
-    expect(await told(aes('FORMER'))).toEqual([
-      expect.stringContaining(`connections.sealed_credential holds values sealed by ${sealingKeyOf(sealed)!.id}`),
-    ]);
-  });
-
-  it('nothing is told where every key is there, in force or not, and Vault is not asked', async () => {
-    expect(await told(rotated)).toEqual([]);
-    const calls = vault.calls.length;
-    expect(await told(transit())).toEqual([]);
-    expect(vault.calls).toHaveLength(calls);
-  });
-});
-
-describe('the count of values by key', () => {
-  it('tells envelopes of both drivers from what is none, however the text goes on', async () => {
-    const replica = await boot(transit());
-    const texts = [
-      await replica.encryption.seal(Buffer.from('x'), 'a:b'),
-      `vt1.${'a.b-'.repeat(32)}.vault:v123456789:AAAA`,
-      `v1.${'k'.repeat(64)}.AAAA`,
-      `v1.${'k'.repeat(65)}.AAAA`,
-      `vt1.${'k'.repeat(129)}.vault:v1:AAAA`,
-      'v1.',
-      'v1',
-      'vt1.a.vault:',
-      'vt1.a.vault:v1',
-      'readable',
-      '',
-    ];
-    for (const [n, text] of texts.entries())
-      await database.query('update connections set sealed_credential = $1 where id = $2', [text, ids[n]]);
-    expect((await replica.reencryption.valuesByKey())['connections.sealed_credential']).toEqual({
-      [sealingKeyOf(await new AesMaster(former).seal(Buffer.from('x'), 'a:b'))!.id]: CONNECTIONS - texts.length,
-      'vault_transit_encrypt/authplane/v1': 1,
-      [`vault_transit_encrypt/${'a.b-'.repeat(32)}/v123456789`]: 1,
-      [`aes_master/${'k'.repeat(64)}`]: 1,
-      unknown: 8,
-    });
-  });
-
-  it('comes to an end with many rows, with and without a value', async () => {
-    const replica = await boot(rotated);
-    await database.query(
-      `insert into connections (id, user_id, provider_id, scopes, sealed_credential, created_at, updated_at)
-       select gen_random_uuid(), gen_random_uuid(), provider_id, scopes, sealed_credential, created_at, updated_at
-         from (select * from connections where sealed_access_token is not null limit 1) one, generate_series(1, 45000)`,
-    );
-    const counts = await replica.reencryption.valuesByKey();
-    expect(Object.values(counts['connections.sealed_credential']!)).toEqual([CONNECTIONS + 45_000]);
-    expect(Object.values(counts['connections.sealed_access_token']!)).toEqual([CONNECTIONS / 2]);
   });
 });
 

@@ -6,6 +6,7 @@ import { Xaa0005 } from './migrations/0005-xaa.js';
 import { Federation0006 } from './migrations/0006-federation.js';
 import { IdentityStanding0007 } from './migrations/0007-identity-standing.js';
 import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
+import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -17,4 +18,5 @@ export const migrations = [
   Federation0006,
   IdentityStanding0007,
   AuditSeals0010,
+  LastUsedAgent0012,
 ];

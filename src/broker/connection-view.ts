@@ -4,6 +4,12 @@ import type { Connection, ConnectionStatus } from './connection.js';
 export interface ConnectionView extends Omit<Connection, 'sealedCredential' | 'sealedAccessToken'> {
   readonly providerSlug: string;
   readonly providerLabel: string;
+  /** The name of the agent that used it last. */
+  readonly lastUsedAgent?: string;
+  /** Of an agent that an operator confirmed as one. */
+  readonly lastUsedAgentId?: string;
+  /** The name of the MCP server through which it did. */
+  readonly lastUsedServer?: string;
 }
 
 /** What one MCP server may have of a connection. */
@@ -18,8 +24,6 @@ export interface OwnConsent {
 
 /** A connection as it is stored for its owner to see. */
 export interface StoredConnection extends ConnectionView {
-  /** The name of the agent that used it last. */
-  readonly lastUsedBy?: string;
   /** The URI of a resource of this provider, for connecting again. */
   readonly resourceUri?: string;
   /** Which MCP servers may have what of it. */

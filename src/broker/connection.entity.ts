@@ -20,6 +20,7 @@ export class ConnectionEntity {
   @Column('timestamptz', { name: 'last_refreshed_at', nullable: true }) lastRefreshedAt: Date | null;
   @Column('timestamptz', { name: 'last_used_at', nullable: true }) lastUsedAt: Date | null;
   @Column('text', { name: 'last_used_client_id', nullable: true }) lastUsedClientId: string | null;
+  @Column('text', { name: 'last_used_origin_client_id', nullable: true }) lastUsedOriginClientId: string | null;
   @Column('timestamptz', { name: 'failing_since', nullable: true }) failingSince: Date | null;
   @Column('text', { name: 'last_failure', nullable: true }) lastFailure: string | null;
   @Column('timestamptz', { name: 'retry_at', nullable: true }) retryAt: Date | null;

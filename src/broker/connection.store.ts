@@ -160,6 +160,7 @@ export const toConnection = (row: ConnectionEntity): Connection => ({
   lastRefreshedAt: row.lastRefreshedAt ?? undefined,
   lastUsedAt: row.lastUsedAt ?? undefined,
   lastUsedClientId: row.lastUsedClientId ?? undefined,
+  lastUsedOriginClientId: row.lastUsedOriginClientId ?? undefined,
   failingSince: row.failingSince ?? undefined,
   lastFailure: row.lastFailure ?? undefined,
   retryAt: row.retryAt ?? undefined,

@@ -27,7 +27,10 @@ export interface Connection {
   readonly endedAt?: Date;
   readonly lastRefreshedAt?: Date;
   readonly lastUsedAt?: Date;
+  /** The MCP server that asked for the token. */
   readonly lastUsedClientId?: string;
+  /** The agent, at the beginning of the chain. */
+  readonly lastUsedOriginClientId?: string;
   /** Since when upstream has not answered as it should; absent: it does. */
   readonly failingSince?: Date;
   readonly lastFailure?: string;

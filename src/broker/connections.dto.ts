@@ -11,7 +11,9 @@ export const toConnectionDocument = (connection: OwnConnection) => ({
   created_at: connection.createdAt.toISOString(),
   last_used_at: connection.lastUsedAt?.toISOString(),
   last_used_client_id: connection.lastUsedClientId,
-  last_used_by: connection.lastUsedBy,
+  last_used_agent: connection.lastUsedAgent,
+  last_used_agent_id: connection.lastUsedAgentId,
+  last_used_server: connection.lastUsedServer,
   consents: connection.consents.map(({ id, resourceName, resourceUri, scopes, allowedScopes, createdAt }) => ({
     id,
     resource: resourceUri,

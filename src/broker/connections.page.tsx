@@ -71,7 +71,7 @@ interface ConnectionProps extends ConnectedAccountsProps {
 }
 
 function Connection({ connection, csrf, href, below }: ConnectionProps): JSX.Element {
-  const { providerSlug, providerLabel, account, scopes, lastUsedAt, lastUsedBy } = connection;
+  const { providerSlug, providerLabel, account, scopes, lastUsedAt, lastUsedAgent, lastUsedServer } = connection;
   return (
     <li>
       <div class="stack">
@@ -87,10 +87,16 @@ function Connection({ connection, csrf, href, below }: ConnectionProps): JSX.Ele
                 , last used <Day date={lastUsedAt} />
               </>
             )}
-            {lastUsedBy && (
+            {lastUsedAgent && (
               <>
                 {' by '}
-                <bdi>{lastUsedBy}</bdi>
+                <bdi>{lastUsedAgent}</bdi>
+              </>
+            )}
+            {lastUsedServer && (
+              <>
+                {' through '}
+                <bdi>{lastUsedServer}</bdi>
               </>
             )}
           </p>

@@ -30,9 +30,10 @@ const STILL_ALLOWED = `
 
 /** For the person to see. A row that somebody holds, perhaps while upstream is asked, is not waited for. */
 const MARK_USED = `,
-  last as (select distinct on (connection_id) connection_id, client_id, issued_at from holds order by connection_id, issued_at desc),
+  last as (select distinct on (connection_id) connection_id, client_id, consent_client_id, issued_at from holds order by connection_id, issued_at desc),
   free as (select id from connections where id in (select connection_id from last) for no key update skip locked),
-  used as (update connections n set last_used_at = l.issued_at, last_used_client_id = l.client_id
+  used as (update connections n set last_used_at = l.issued_at, last_used_client_id = l.client_id,
+       last_used_origin_client_id = l.consent_client_id
      from last l join free on free.id = l.connection_id where n.id = free.id)`;
 
 const INSERT_VENDS = insertIssuances({

@@ -18,6 +18,8 @@ const columns = [
   'failing_since',
   'last_failure',
   'last_used_at',
+  'last_used_agent',
+  'last_used_server',
 ];
 
 /** How people's accounts at upstream providers are. `grant revoke-broker` ends one. */

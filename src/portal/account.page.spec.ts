@@ -65,8 +65,13 @@ describe('the account page', () => {
     expect(text()).toContain('Notes may use');
     expect(html()).toContain('Withdraw<span class="unseen"> the access of Notes to Acme</span>');
     expect(html()).toContain('Disconnect<span class="unseen"> Acme</span>');
-    const used = { ...connection, lastUsedAt: new Date('2030-05-06T00:00:00Z'), lastUsedBy: 'An agent' };
-    expect(text({ connections: [used] })).toContain('last used 6 May 2030 by An agent');
+    const used = {
+      ...connection,
+      lastUsedAt: new Date('2030-05-06T00:00:00Z'),
+      lastUsedAgent: 'An agent',
+      lastUsedServer: 'Mail',
+    };
+    expect(text({ connections: [used] })).toContain('last used 6 May 2030 by An agent through Mail');
     expect(text({ connections: [{ ...connection, consents: [] }] })).toContain('No server may use it.');
     expect(text({ connections: [] })).toContain('No account is connected.');
   });

@@ -59,19 +59,6 @@ describe('an operator registers a provider', () => {
     });
   });
 
-  it('and is warned of a variable that is not set, in the answer and in the log, then and at a change', async () => {
-    const unset = { ...config, client_secret_ref: 'CONNECTOR_NOT_SET' };
-    const warnings = ['the variable CONNECTOR_NOT_SET is not set'];
-    const { status, body } = await app.admin('POST', '/admin/broker-providers', draft(unset));
-    expect([status, body.warnings]).toEqual([201, warnings]);
-    expect(
-      [...app.logged, ...bare.logged].some((line) => line.includes(body.slug) && line.includes(warnings[0]!)),
-    ).toBe(true);
-    const path = `/admin/broker-providers/${body.id}`;
-    expect((await app.admin('PATCH', path, { display_name: 'Other' })).body.warnings).toEqual(warnings);
-    expect((await app.admin('PATCH', path, { config_data: config })).body).not.toHaveProperty('warnings');
-  });
-
   it('and config_data comes back byte for byte', async () => {
     const text = `{ "token_url" : "https:\\/\\/acme.example/token","client_id":"\\u0075s",
       "client_secret_ref":"AUTHPLANE_VAULT_ACME",   "authorize_url":"https://acme.example/authorize?b=1&a=2","pkce":true }`;

@@ -34,11 +34,17 @@ describe('provider commands', () => {
     expect((await run(`provider get --id ${created.id}`)).code).toBe(1);
   });
 
-  it('warn of a variable that is not set on standard error', async () => {
+  it('warn of a variable that is not set, at the making and at a change: in the answer, on standard error, in the log', async () => {
     const line = 'provider create --slug unset --preset github --client-id Iv1 --client-secret-ref CONNECTOR_NOT_SET';
     const { code, stderr, stdout } = await run(`${line} --json`);
     const warning = 'the variable CONNECTOR_NOT_SET is not set';
-    expect([code, stderr, JSON.parse(stdout).warnings]).toEqual([0, `warning: ${warning}`, [warning]]);
+    const { id, warnings } = JSON.parse(stdout);
+    expect([code, stderr, warnings]).toEqual([0, `warning: ${warning}`, [warning]]);
+    expect(app.logged.some((logged) => logged.includes('unset') && logged.includes(warning))).toBe(true);
+    expect((await json(`provider update --id ${id} --display-name Other`)).warnings).toEqual([warning]);
+    const set = '--preset github --client-id Iv1 --client-secret-ref AUTHPLANE_VAULT_GITHUB';
+    expect(await json(`provider update --id ${id} ${set}`)).not.toHaveProperty('warnings');
+    await run(`provider delete --id ${id}`);
   });
 
   it('a file says what flags do not; a secret in it is sealed and not shown', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TestApp } from '../app.js';
-import { aWorld, credentialOf, startBrokerApp, type World } from '../brokering.js';
+import { aVending, aWorld, credentialOf, startBrokerApp, type World } from '../brokering.js';
 import { aResource, audited, aUser } from '../builders.js';
 import { CommandLine } from '../command-line.js';
 import {
@@ -14,6 +14,7 @@ import {
   signedIn,
   type Connecting,
 } from '../connecting.js';
+import { anAgent } from '../exchanges.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 
 let world: World;
@@ -125,18 +126,27 @@ describe('/connections', () => {
     }
   });
 
-  it('tells who used it last', async () => {
-    await app.sql('update connections set last_used_at = $2, last_used_client_id = $3 where id = $1', [
-      connection.id,
-      app.clock.now(),
-      at.client.id,
-    ]);
-    expect((await json()).body.connections[0]).toMatchObject({
-      last_used_by: 'Note Agent',
-      last_used_client_id: at.client.id,
+  it('tells which agent used it last, and through which MCP server, to its owner and to the operator', async () => {
+    const vending = await aVending(app, world, { server: await anAgent(app, { client_name: 'Notes server client' }) });
+    const { client, user } = vending.at;
+    await app.admin('PATCH', `/admin/clients/${client.id}`, { client_name: 'Travel agent', agent_confirmed: true });
+    expect((await vending.ask()).status).toBe(200);
+    browser = await signedIn(app, user);
+    const used = {
       last_used_at: app.clock.now().toISOString(),
-    });
-    expect((await browser.get(url('/account'))).html).toContain('Note Agent');
+      last_used_agent: 'Travel agent',
+      last_used_agent_id: client.id,
+      last_used_server: 'Notes server client',
+      last_used_client_id: vending.server.id,
+    };
+    expect((await json()).body.connections[0]).toMatchObject(used);
+    const { body } = await app.admin('GET', `/admin/connections?user_id=${user.id}`);
+    expect(body.connections[0]).toMatchObject({ ...used, last_used_origin_client_id: client.id });
+    for (const path of ['/connections', '/account'])
+      expect((await browser.get(url(path))).html.replace(/<[^>]*>/g, '')).toContain(
+        'by Travel agent through Notes server client',
+      );
+    expect((await cli.run(['connection', 'list', '--user', user.id])).stdout).toContain('Travel agent');
   });
 
   it('is a page to people, who are sent to sign in; programs are told to', async () => {
@@ -234,6 +244,10 @@ const HEALTH = [
   'revoked_at',
   'last_used_at',
   'last_used_client_id',
+  'last_used_server',
+  'last_used_origin_client_id',
+  'last_used_agent',
+  'last_used_agent_id',
   'last_refreshed_at',
   'failing_since',
   'last_failure',

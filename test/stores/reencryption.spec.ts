@@ -141,8 +141,6 @@ describe('the declared columns', () => {
        where table_schema = 'public' and column_name like '%sealed%'`,
     );
     const elsewhere = [
-      'audit_seals.sealed_at', // a time
-      'identities.sealed_refresh_token', // nothing writes it
       'connect_flows.sealed_verifier', // lives for ten minutes
       'families.sealed_answer', // under a key from the token that was spent
     ];

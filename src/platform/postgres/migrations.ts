@@ -9,6 +9,7 @@ import { SignInProviders0008 } from './migrations/0008-sign-in-providers.js';
 import { IdJagAudiences0009 } from './migrations/0009-id-jag-audiences.js';
 import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
 import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
+import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -23,4 +24,5 @@ export const migrations = [
   IdJagAudiences0009,
   AuditSeals0010,
   IdentityChecks0011,
+  LastUsedAgent0012,
 ];

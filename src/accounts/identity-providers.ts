@@ -14,6 +14,8 @@ const DEFAULT_SCOPES = ['openid', 'email', 'profile'];
 /** One that may be signed in at, and what its secret is had from where it lies in the database. */
 interface Way {
   readonly provider: IdentityProvider;
+  /** Off: nobody signs in there; who did is still asked about, and signed out. */
+  readonly enabled: boolean;
   readonly stored?: { readonly row: SignInProvider; readonly reference?: string };
 }
 
@@ -48,7 +50,7 @@ export class IdentityProviders {
     this.#configured = [
       ...(oidc.enabled ? [toProvider(oidc, DEFAULT_PROVIDER, oidc.redirectUri ?? own)] : []),
       ...oidc.providers.map((one) => toProvider(one, one.slug, callbackOf(server.issuer, one.slug))),
-    ].map((provider) => ({ provider }));
+    ].map((provider) => ({ provider, enabled: true }));
   }
 
   /**
@@ -57,10 +59,15 @@ export class IdentityProviders {
    * @throws OAuthError `sign-in-misconfigured` when its secret is not to be had
    */
   async find(slug: string): Promise<IdentityProvider | undefined> {
+    return this.#withSecret((await this.#on()).find(({ provider }) => provider.slug === slug));
+  }
+
+  /** The same, switched off or not: to ask it about people. */
+  async findKnown(slug: string): Promise<IdentityProvider | undefined> {
     return this.#withSecret((await this.#ways()).find(({ provider }) => provider.slug === slug));
   }
 
-  /** The same without its secret, which it costs nothing to know. */
+  /** Switched off or not, without its secret. */
   async known(slug: string): Promise<IdentityProvider | undefined> {
     return (await this.#ways()).find(({ provider }) => provider.slug === slug)?.provider;
   }
@@ -75,7 +82,7 @@ export class IdentityProviders {
   }
 
   async ways(): Promise<SignInWays> {
-    const all = (await this.#ways()).map(({ provider }) => provider);
+    const all = (await this.#on()).map(({ provider }) => provider);
     const shown = all.filter(({ emailDomains }) => emailDomains.length === 0);
     return { shown, byAddress: shown.length < all.length };
   }
@@ -85,7 +92,11 @@ export class IdentityProviders {
     const address = normalEmail(email);
     const domain = address.slice(address.lastIndexOf('@') + 1);
     if (!address.includes('@')) return undefined;
-    return this.#withSecret((await this.#ways()).find(({ provider }) => provider.emailDomains.includes(domain)));
+    return this.#withSecret((await this.#on()).find(({ provider }) => provider.emailDomains.includes(domain)));
+  }
+
+  async #on(): Promise<readonly Way[]> {
+    return (await this.#ways()).filter(({ enabled }) => enabled);
   }
 
   /** @throws DatabaseAway */
@@ -94,7 +105,7 @@ export class IdentityProviders {
     const epoch = await this.store.epoch();
     if (this.#known?.epoch === epoch) return this.#known.ways;
     const taken = new Set(this.#configured.map(({ provider }) => provider.slug));
-    const stored = (await this.store.all()).filter(({ enabled, slug }) => enabled && !taken.has(slug));
+    const stored = (await this.store.all()).filter(({ slug }) => !taken.has(slug));
     this.#known = { epoch, ways: [...this.#configured, ...stored.flatMap((row) => this.#wayOf(row))] };
     return this.#known.ways;
   }
@@ -105,7 +116,7 @@ export class IdentityProviders {
     try {
       const settings = readOidcProvider({ ...row.settings, slug: row.slug }, this.config);
       const provider = toProvider(settings, row.slug, callbackOf(issuer, row.slug));
-      return [{ provider, stored: { row, reference: settings.clientSecretRef } }];
+      return [{ provider, enabled: row.enabled, stored: { row, reference: settings.clientSecretRef } }];
     } catch (error) {
       if (!(error instanceof OidcMembersWrong)) throw error;
       this.#log.warn(`sign-in provider ${row.slug} cannot be used: ${error.message}`);

@@ -50,8 +50,8 @@ export class Recheck {
     for (;;) {
       const standing = await this.store.ofUser(userId);
       const provider = standing && (await this.providers.known(standing.provider));
+      if (standing?.refusedAt) return 'refused';
       if (!standing || provider?.recheckSeconds === undefined) return 'welcome';
-      if (standing.refusedAt) return 'refused';
       const now = this.clock.now();
       const dueAt = after(standing.checkedAt, provider.recheckSeconds * 1000);
       if (now < dueAt) return 'welcome';
@@ -72,7 +72,7 @@ export class Recheck {
   /** @returns undefined when the standing is another by now */
   async #carryOut(standing: Standing, dueAt: Date): Promise<Verdict | undefined> {
     // Without our secret there it is as good as away.
-    const provider = await this.providers.find(standing.provider).catch(() => undefined);
+    const provider = await this.providers.findKnown(standing.provider).catch(() => undefined);
     if (!provider) return goOn(dueAt, this.clock.now());
     const outcome = await this.check.of(provider, standing);
     return outcome instanceof Date ? goOn(dueAt, this.clock.now(), outcome) : outcome;

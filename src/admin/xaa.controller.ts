@@ -1,4 +1,5 @@
 import { Body, Delete, Get, HttpCode, Param, Post, Put } from '@nestjs/common';
+import { Issuances } from '../tokens/issuances.js';
 import { SubjectMappings } from '../xaa/subject-mappings.js';
 import { XaaPolicies } from '../xaa/xaa-policies.js';
 import { OperatorController } from './operator-controller.js';
@@ -23,6 +24,7 @@ export class XaaController {
   constructor(
     private readonly policies: XaaPolicies,
     private readonly mappings: SubjectMappings,
+    private readonly issuances: Issuances,
   ) {}
 
   @Get('policies')
@@ -68,6 +70,6 @@ export class XaaController {
   @Delete('subject-mappings/:id')
   @HttpCode(204)
   async deleteMapping(@MappingId() id: string): Promise<void> {
-    await this.mappings.remove(id);
+    await this.mappings.remove(id, this.issuances.endingTokens);
   }
 }

@@ -14,7 +14,7 @@ import type { AssertionDecision } from '../xaa/issued-assertion.js';
 import { PersonBounds } from './person-bounds.js';
 
 type Facts = Readonly<Record<string, unknown>>;
-type Subject = Pick<AssertionDecision, 'person' | 'family'>;
+type Subject = Pick<AssertionDecision, 'person' | 'family'> & { readonly identityRefused: boolean };
 
 /**
  * An exchange into an identity assertion (ID-JAG): where another authorization server trusts us, our word of who the person is. The
@@ -41,7 +41,7 @@ export class IdJagExchange {
   ): Promise<AssertionDecision> {
     const value = this.#subjectToken(form, client);
     const name = required(form, 'audience');
-    const subject = await this.#subject(value, client, resources, proof);
+    const { identityRefused, ...subject } = await this.#subject(value, client, resources, proof);
     const { person, family } = subject;
     const facts = { clientId: client.id, user: person.id, family: family.id, audience: name };
     const audience = await this.audiences.of(client.id, name);
@@ -51,7 +51,7 @@ export class IdJagExchange {
     if (resources.byUri(name)) throw new OAuthError('exchange-denied', 'audience_is_resource', { facts });
     const assertedResources = resourcesOf(form.get('resource'), audience, facts);
     const scopes = scopesOf(form.get('scope'), audience, facts);
-    await this.bounds.requireWelcome(person.id, resources.epoch, facts);
+    await this.bounds.requireWelcome({ userId: person.id, identityRefused }, resources.epoch, facts);
     return {
       grantType,
       client,
@@ -113,6 +113,7 @@ export class IdJagExchange {
     return {
       person: { id: family.userId, version: family.userVersion, consentId: family.consentId },
       family: { id: family.id, generation: family.generation, endsAt },
+      identityRefused: family.identityRefused,
     };
   }
 }

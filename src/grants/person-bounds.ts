@@ -14,10 +14,14 @@ export class PersonBounds {
 
   /**
    * To be asked last, since an identity provider may have to be. Nothing is spent: after a sign-in there the same refresh token works
-   * again (W47).
+   * again (W47). Who was refused stays so, whatever becomes of the provider.
    */
-  async requireWelcome(userId: string, epoch: number, facts: Readonly<Record<string, unknown>>): Promise<void> {
-    const verdict = await this.recheck.verdictOn(userId, epoch);
+  async requireWelcome(
+    { userId, identityRefused }: { readonly userId: string; readonly identityRefused: boolean },
+    epoch: number,
+    facts: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const verdict = identityRefused ? 'refused' : await this.recheck.verdictOn(userId, epoch);
     if (verdict === 'refused') throw new OAuthError('sign-in-again', 'identity_refused', { facts });
     if (verdict === 'unchecked') throw new OAuthError('sign-in-again', 'identity_unchecked', { facts });
   }

@@ -42,7 +42,7 @@ export class RefreshTokenGrant extends Grant {
     const resource = grantedResource(form, resources, presented.resourceId, client);
     const ceiling = await this.bounds.ceiling(presented.userId, resource.id, resources.epoch);
     const scopes = scopesOf(request.scope, presented, { resource, client, ceiling });
-    await this.bounds.requireWelcome(presented.userId, resources.epoch, facts);
+    await this.bounds.requireWelcome(presented, resources.epoch, facts);
     return {
       grantType: this.type,
       client,

@@ -102,6 +102,9 @@ export class Issuances {
     return true;
   }
 
+  /** `revokeFamiliesOfUser`, to be handed to whoever does not know of tokens. */
+  readonly endingTokens = (tx: Transaction, userId: string): Promise<number> => this.revokeFamiliesOfUser(tx, userId);
+
   /**
    * Signs a person out of every application, inside a transaction that has locked the person.
    *

@@ -135,6 +135,7 @@ export class RefreshTokens {
     if (family.expiresAt <= now || family.endsAt <= now)
       throw new OAuthError('refresh-invalid', 'refresh_expired', { facts });
     if (!family.userActive) throw new OAuthError('refresh-invalid', 'user_disabled', { facts });
+    if (family.identityRefused) throw new OAuthError('sign-in-again', 'identity_refused', { facts });
     const consented = family.consentRevoked === null ? family.consentScopes : null;
     if (!consented || !parseScope(scope).every((name) => consented.includes(name))) {
       throw new OAuthError('refresh-invalid', 'consent_withdrawn', { facts });

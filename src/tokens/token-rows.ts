@@ -54,6 +54,8 @@ export interface FamilyRow extends Person {
   endsAt: Date;
   /** Why the family was revoked, if it was. */
   revoked: string | null;
+  /** Their identity provider does not vouch for the person; after a sign-in there it does again. */
+  identityRefused: boolean;
 }
 
 export interface IssuanceRow {

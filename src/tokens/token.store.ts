@@ -80,13 +80,18 @@ const CONSENT_SCOPES = (row: string): string =>
   `(select k.scopes from consents k where k.user_id = ${row}.user_id and k.client_id = ${row}.client_id
       and k.resource_id = ${row}.resource_id and k.superseded_at is null and k.revoked_at is null)`;
 
+/** Whether the identity provider at which the person behind a row last signed in does not vouch for them any more (W47). */
+const IDENTITY_REFUSED = (row: string): string =>
+  `coalesce((select i.refused_at is not null from identities i where i.user_id = ${row}.user_id and i.provider is not null
+      and i.checked_at is not null order by i.checked_at desc limit 1), false)`;
+
 const READ_FAMILIES = `
   select f.id, f.client_id as "clientId", f.user_id as "userId", f.resource_id as "resourceId", f.consent_id as "consentId",
          f.scopes, f.generation, f.live_hash as "liveHash", f.previous_hash as "previousHash", f.spent_at as "spentAt",
          f.sealed_answer as "sealedAnswer", f.jkt, f.created_at as "createdAt", f.expires_at as "expiresAt", f.ends_at as "endsAt",
          u.version::int as "userVersion", coalesce(u.status = 'active', false) as "userActive",
          ${REVOKED('family', 'f.id')} as "revoked", ${REVOKED('consent', 'f.consent_id')} as "consentRevoked",
-         ${CONSENT_SCOPES('f')} as "consentScopes"
+         ${CONSENT_SCOPES('f')} as "consentScopes", ${IDENTITY_REFUSED('f')} as "identityRefused"
     from families f left join users u on u.id = f.user_id where f.id = any($1::uuid[])`;
 
 /** Codes, families and issuances. What must be atomic is one verb, one statement, one commit (S1). */

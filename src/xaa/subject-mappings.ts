@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Identities, type Identity } from '../accounts/identities.js';
+import { IdentityLinks, type EndTokens } from '../accounts/identity-links.js';
 import { Users } from '../accounts/users.js';
 import { TrustStore } from './trust.store.js';
 
@@ -23,6 +24,7 @@ export class SubjectMappings {
   constructor(
     private readonly store: TrustStore,
     private readonly identities: Identities,
+    private readonly links: IdentityLinks,
     private readonly users: Users,
   ) {}
 
@@ -51,12 +53,10 @@ export class SubjectMappings {
     return { ...identity, idpId };
   }
 
-  /** @throws MappingNotFound */
-  async remove(id: string): Promise<void> {
-    await this.store.transaction(async (tx) => {
-      const known = await this.identities.byId(tx, id);
-      if (!known) throw new MappingNotFound();
-      await this.identities.unlink(tx, known.userId, known.issuer, known.subject);
-    });
+  /** Ends what the person has by it, as unlinking anywhere does. @throws MappingNotFound */
+  async remove(id: string, endTokens: EndTokens): Promise<void> {
+    const known = await this.store.transaction((tx) => this.identities.byId(tx, id));
+    if (!known) throw new MappingNotFound();
+    if (!(await this.links.unlink(known.userId, known.issuer, known.subject, endTokens))) throw new MappingNotFound();
   }
 }

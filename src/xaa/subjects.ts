@@ -46,9 +46,11 @@ export class Subjects {
     return this.users.withEmail(email);
   }
 
-  #new({ issuer, subject, claims: { name, email } }: Assertion): Promise<User | undefined> {
+  /** An address that the issuer has not seen answered would keep its owner out, and be found by the next issuer's word. */
+  #new({ issuer, subject, claims }: Assertion): Promise<User | undefined> {
     if (this.config.xaa.subjectMode === 'strict') return Promise.resolve(undefined);
-    return this.identities.findOrCreate({ issuer, subject, email: textOf(email), name: textOf(name), provider: 'xaa' });
+    const email = claims['email_verified'] === true ? textOf(claims['email']) : undefined;
+    return this.identities.findOrCreate({ issuer, subject, email, name: textOf(claims['name']), provider: 'xaa' });
   }
 }
 

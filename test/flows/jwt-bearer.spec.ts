@@ -83,10 +83,9 @@ describe('an identity assertion', () => {
     ];
     const [first, second] = tokens.map(({ body }) => decodeJwt(body.access_token).sub);
     expect(first).not.toBe(second);
-    const rows = await app.sql('select email from users where id = any($1) order by email nulls last', [
-      [first, second],
-    ]);
-    expect(rows).toEqual([{ email }, { email: null }]);
+    // The first had it without a word that anybody has seen it answered.
+    const addresses = async (id: unknown) => app.sql('select email from users where id = $1', [id]);
+    expect([await addresses(first), await addresses(second)]).toEqual([[{ email: null }], [{ email }]]);
     await other.close();
   });
 

@@ -234,7 +234,7 @@ export const cases = [
   { name: 'a key set that is huge', spoil: (_, json) => json(`{"keys":[${' '.repeat(200_000)}]}`), expect: away },
   {
     name: 'a key set that redirects',
-    spoil: (res, _, idp) => res.writeHead(302, { location: `${idp.issuer}/.well-known/openid-configuration` }).end(),
+    spoil: (res, _, idp) => res.writeHead(302, { location: `${idp.issuer}/moved-keys` }).end(),
     expect: away,
   },
   { name: 'a key set that discovery finds under the name of a private host', spoil: 'private-name', expect: away },

@@ -17,6 +17,8 @@ export async function evilIdp(address = '127.0.0.1') {
     if (req.url === '/.well-known/openid-configuration')
       return json(JSON.stringify({ issuer: idp.issuer, jwks_uri: idp.jwksUri }));
     if (req.url === '/jwks') return idp.jwks(res, json);
+    // Whoever follows a redirect finds the right keys, and is found out.
+    if (req.url === '/moved-keys') return json(idp.keyText());
     return res.writeHead(404).end();
   });
   server.listen(0, address);

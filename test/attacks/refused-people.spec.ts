@@ -70,7 +70,9 @@ describe('an identity that is taken away', () => {
     [
       'as a subject mapping',
       async () => {
-        const { subject_mappings: mappings } = (await app.admin('GET', `/admin/xaa/subject-mappings?idp_id=${await idp()}`)).body;
+        const { subject_mappings: mappings } = (
+          await app.admin('GET', `/admin/xaa/subject-mappings?idp_id=${await idp()}`)
+        ).body;
         return app.admin('DELETE', `/admin/xaa/subject-mappings/${mappings[0].id}`);
       },
     ],

@@ -46,7 +46,6 @@ describe('[7592.2] who does not hold the registration token', () => {
       [{ ...victim, client_id: admins.id }, victim.registration_access_token],
       [{ ...victim, client_id: victim.client_id.toUpperCase() }, victim.registration_access_token],
       [{ ...victim, client_id: "' or 1=1 --" }, victim.registration_access_token],
-      [{ ...victim, client_id: '\0' }, victim.registration_access_token],
     ];
     for (const method of ['GET', 'PUT', 'DELETE']) {
       const body =

@@ -114,7 +114,8 @@ describe('logs, audit, errors, the operator’s answers and a dump of the databa
       if (at === badly) world.proxy.next({ kind: 'answer', status: 400, body: echo });
       const end = await browser.get(callback);
       pages.push(end.html);
-      expect(end.status).toBe(at === badly ? 503 : 200);
+      expect(end.status).toBe(at === badly ? 503 : 303);
+      if (end.location) pages.push((await browser.get(end.location)).html);
       pages.push((await browser.get(callback)).html, (await browser.get(`${app.issuer}/account`)).html);
     }
     const [connection] = await connectionsOf(well);

@@ -33,7 +33,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   logged.length = 0;
-  await database.query('truncate connections, broker_providers, signing_keys cascade');
+  await database.query('truncate connections, broker_providers, sign_in_providers, signing_keys, users cascade');
   ids = await plantSealedRows(database, former, CONNECTIONS);
 });
 afterAll(async () => {

@@ -79,6 +79,22 @@ describe('an identity assertion', () => {
     expect(await verdict(await jag({ aud: [AUDIENCE], nbf: now }, { kid: undefined }))).toBe('fine');
   });
 
+  it('is about another person in each tenant, whatever texts tenants and subjects are', async () => {
+    const named: object[] = [
+      { sub: 'ada' },
+      { sub: 'ada', tenant: 't1' },
+      { sub: 'ada', tenant: 't2' },
+      { sub: '["t1","ada"]' },
+      { sub: '[null,"ada"]' },
+      { sub: '","ada', tenant: 't1' },
+    ];
+    const subjects = [];
+    for (const claims of named)
+      subjects.push((await verifyAssertion(await jag({ ...claims }), keys, expected)).subject);
+    expect(subjects.slice(0, 2)).toEqual(['ada', '["t1","ada"]']);
+    expect(new Set(subjects).size).toBe(named.length);
+  });
+
   it('is not remembered for longer than a day, whatever its exp', async () => {
     const read = await verifyAssertion(await jag({ exp: 1e12 }), keys, expected);
     expect(read.expiresAt).toEqual(new Date((now + 86_400) * 1000));
@@ -108,6 +124,10 @@ describe('an identity assertion', () => {
     [{ client_id: 'b-client' }, 'assertion_client'],
     [{ client_id: ['a-client'] }, 'assertion_client'],
     [{ client_id: undefined }, 'assertion_client'],
+    [{ tenant: 7 }, 'assertion_claims'],
+    [{ tenant: '' }, 'assertion_claims'],
+    [{ aud_tenant: 'acme' }, 'assertion_tenant'],
+    [{ authorization_details: [{ type: 'note' }] }, 'assertion_details'],
     [{ scope: ['a'] }, 'assertion_claims'],
     [{ scope: 'a  b' }, 'assertion_claims'],
     [{ scope: 'a"b' }, 'assertion_claims'],

@@ -24,7 +24,9 @@ export type AssertionProblem =
   | 'assertion_not_yet_valid'
   | 'assertion_too_old'
   | 'assertion_claims'
-  | 'assertion_client';
+  | 'assertion_client'
+  | 'assertion_tenant'
+  | 'assertion_details';
 
 /** Which check failed is for the operator, not for whoever sent the assertion. */
 export class AssertionWrong extends Error {
@@ -66,6 +68,7 @@ export interface AssertedActor {
 /** An assertion whose every check has passed but those that need more than itself: resource, policy, its key's proof, first use. */
 export interface Assertion {
   readonly issuer: string;
+  /** Unique for the issuer: the `sub`, or of an issuer with tenants the JSON text of `[tenant, sub]`. */
   readonly subject: string;
   /** Always there in an identity assertion. */
   readonly jti?: string;
@@ -164,13 +167,23 @@ function readClaims(payload: JWTPayload, expected: Expected): Assertion {
   const common = { issuer: iss, subject: sub, jti, expiresAt, claims: payload };
   // In the JWT of a workload these are somebody else's words.
   if (!identity) return common;
+  if (payload['aud_tenant'] !== undefined) throw new AssertionWrong('assertion_tenant');
+  // To pass over a bound that we cannot read would give more than was meant.
+  if (payload['authorization_details'] !== undefined) throw new AssertionWrong('assertion_details');
   return {
     ...common,
+    subject: subjectOf(sub, payload['tenant']),
     scopes: readScopes(payload['scope']),
     resources: readResources(payload['resource']),
     jkt: readConfirmation(payload['cnf']),
     act: readActor(payload['act'], maxActors),
   };
+}
+
+/** One `sub` of two tenants is two people, whatever texts they are. */
+function subjectOf(sub: string, tenant: unknown): string {
+  if (tenant !== undefined && !isShortText(tenant)) throw new AssertionWrong('assertion_claims');
+  return tenant === undefined && !sub.startsWith('[') ? sub : JSON.stringify([tenant ?? null, sub]);
 }
 
 /** Exactly one: a prefix, or another audience beside it, is somebody else's assertion. */

@@ -31,8 +31,16 @@ export const xaaSymptoms = {
       AGAIN,
     ],
     assertion_claims: [
-      'A claim is missing or not what it must be: sub, jti, exp, iat, scope, resource, cnf, act.',
+      'A claim is missing or not what it must be: sub, tenant, jti, exp, iat, scope, resource, cnf, act.',
       'The identity provider corrects what it issues.',
+    ],
+    assertion_tenant: [
+      'It is for a tenant of this server (aud_tenant), which has none.',
+      'The identity provider leaves aud_tenant out.',
+    ],
+    assertion_details: [
+      'It says by authorization_details what it is for, which this server does not know (RFC 9396).',
+      'The identity provider says it by scope and resource.',
     ],
     assertion_client: [
       'Its client_id is another client than the one that asks.',

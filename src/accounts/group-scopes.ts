@@ -19,13 +19,16 @@ export class GroupScopes {
   /**
    * Where nothing is mapped it asks the database nothing.
    *
+   * @param resourceId absent: at no resource, where whoever is bound by groups anywhere has nothing
    * @param epoch that the caller decides on: the statement that stores the decision verifies it (S6). Absent: as of now
    */
-  async ceiling(userId: string, resourceId: string, epoch?: number): Promise<Ceiling> {
-    const mapped = (await this.#as(epoch)).get(resourceId);
-    const standing = mapped && (await this.store.standing(userId));
-    const theirs = mapped?.filter(({ provider }) => provider === standing?.provider) ?? [];
+  async ceiling(userId: string, resourceId: string | undefined, epoch?: number): Promise<Ceiling> {
+    const all = await this.#as(epoch);
+    const mapped = resourceId === undefined ? [...all.values()].flat() : (all.get(resourceId) ?? []);
+    const standing = mapped.length > 0 ? await this.store.standing(userId) : undefined;
+    const theirs = mapped.filter(({ provider }) => provider === standing?.provider);
     if (theirs.length === 0) return undefined;
+    if (resourceId === undefined) return new Set();
     const groups = new Set(standing?.groups);
     return new Set(theirs.filter(({ group }) => groups.has(group)).flatMap(({ scopes }) => scopes));
   }

@@ -58,7 +58,7 @@ export class JwtBearerGrant extends Grant {
     const allowed = scopesOf(form.get('scope'), { client, resource, assertion, allowing, facts: told });
     const by = allowing.flatMap(({ subjectBy }) => subjectBy);
     const person = idp.kind === 'workload' ? undefined : await this.subjects.person(assertion, by, told);
-    const ceiling = person && resource && (await this.groups.ceiling(person.id, resource.id, resources.epoch));
+    const ceiling = person && (await this.groups.ceiling(person.id, resource?.id, resources.epoch));
     const scopes = leftBy(ceiling, allowed);
     if (scopes.length === 0) throw new OAuthError('scope-empty', 'groups_allow_nothing', { facts: told });
     return {

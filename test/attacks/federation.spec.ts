@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { audited, aUser } from '../builders.js';
 import { arrive, begin, startFederation, there, type Federation } from '../federating.js';
@@ -82,6 +85,42 @@ describe('a mix-up of two providers', () => {
     change(callback);
     await refused(browser, await browser.get(callback.href), login, 401, 'idp_answer_invalid');
     expect((await at.acme.requests()).token - before.token).toBe(0);
+  });
+});
+
+describe('a discovery document that leads elsewhere', () => {
+  const listening = async (host: string, listener: RequestListener): Promise<{ server: Server; origin: string }> => {
+    const server = createServer(listener).listen(0, host);
+    await once(server, 'listening');
+    return { server, origin: `http://${host}:${(server.address() as AddressInfo).port}` };
+  };
+
+  it('leads this server to no other private host', async () => {
+    let hits = 0;
+    const hidden = await listening('127.0.0.2', (_, res) => {
+      hits += 1;
+      res.end('{}');
+    });
+    const idp = await listening('127.0.0.1', (_, res) =>
+      res.writeHead(200, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          issuer: idp.origin,
+          authorization_endpoint: `${idp.origin}/authorize`,
+          token_endpoint: `${hidden.origin}/token`,
+          jwks_uri: `${hidden.origin}/jwks`,
+          response_types_supported: ['code'],
+        }),
+      ),
+    );
+    const provider = { slug: 'elsewhere', issuer: idp.origin, client_id: 'us' };
+    expect((await at.app.admin('POST', '/admin/sign-in-providers', provider)).status).toBe(201);
+    const browser = new HttpBrowser();
+    const state = new URL((await browser.get(url('/oidc/elsewhere/start'))).location ?? '').searchParams.get('state');
+    const { status } = await browser.get(
+      url(`/oidc/elsewhere/callback?code=x&state=${encodeURIComponent(state ?? '')}`),
+    );
+    expect([status >= 400, hits]).toEqual([true, 0]);
+    for (const { server } of [idp, hidden]) server.close();
   });
 });
 

@@ -271,4 +271,20 @@ describe('an assertion', () => {
     expect((await present(flow, assertion)).body.scope).toBe('notes:write');
     expect(await issuances(app)).toBe(before + 1);
   });
+
+  it('gives a person who is bound by groups nothing at no resource at all', async () => {
+    const flow = await anXaaFlow(app, await aStubIdp(), { policy: { resources: [] } });
+    const nowhere = () => assertionOf(flow, { resource: undefined });
+    expect((await present(flow, await nowhere())).body.scope).toBe('notes:read notes:write');
+    const [identity] = await app.sql<{ user_id: string }>('select user_id from identities where issuer = $1', [
+      flow.idp.issuer,
+    ]);
+    const person = { user: { id: identity?.user_id ?? '', email: '', password: '' } };
+    await mapped({ ...flow, ...person });
+    await inGroups(person, 'readers');
+    const assertion = await nowhere();
+    const told: [number, string, string] = [400, 'invalid_scope', 'groups_allow_nothing'];
+    await expectRefused(app, () => present(flow, assertion), told, 'jwt_bearer.denied');
+    await flow.idp.close();
+  });
 });

@@ -79,7 +79,11 @@ describe('an identity that is taken away', () => {
   ])('%s frees nobody from what its groups gave: applications have to begin anew', async (_, takeAway) => {
     await mapGroup(app, provider, 'readers', flow.resource, 'notes:read');
     expect((await refresh(flow, refreshToken, { scope: 'notes:write' })).status).toBe(400);
+    const epoch = async () => Number((await app.sql('select epoch from policy_epoch'))[0]?.['epoch']);
+    const before = await epoch();
     expect((await takeAway()).status).toBe(204);
+    // Whoever was about to issue something for this person decides again.
+    expect(await epoch()).toBeGreaterThan(before);
     expect((await refresh(flow, refreshToken)).body.error).toBe('invalid_grant');
     expect(await app.sql(`select 1 from identities where user_id = $1`, [flow.user.id])).toEqual([]);
   });

@@ -228,6 +228,14 @@ export const cases = [
     expect: { status: 403, error: 'access_denied', reason: 'policy_denied' },
   },
 
+  { name: 'for a tenant of the server', claims: { aud_tenant: 'acme' }, expect: invalid('assertion_tenant') },
+  { name: 'a tenant that is no text', claims: { tenant: 7 }, expect: invalid('assertion_claims') },
+  {
+    name: 'bounds that are no scopes',
+    claims: { authorization_details: [{ type: 'note', actions: ['read'] }] },
+    expect: invalid('assertion_details'),
+  },
+
   // The issuer's host
   { name: 'an issuer that is switched off', spoil: 'disable', expect: invalid('issuer_disabled') },
   { name: 'a key set that is slow', spoil: () => undefined, expect: away },

@@ -122,7 +122,11 @@ describe('somebody whom the identity provider does not vouch for any more', () =
     await at.acme.set({ people: { [person.login]: claims } });
     expect((await application.refresh()).status).toBe(200);
     interval();
+    // Whoever is about to issue something for this person looks at the version that they decided on.
+    const versions = () => at.app.sql<{ version: number }>('select version from users where id = $1', [person.userId]);
+    const [before] = await versions();
     await expectRefused(await application.refresh(), 'identity_refused');
+    expect(Number((await versions())[0]?.version)).toBeGreaterThan(Number(before?.version));
     await expectRefused(await application.refresh(), 'identity_refused');
     expect(await isSignedIn(at, person)).toBe(false);
     expect(await at.app.sql('select id from sessions where user_id = $1', [person.userId])).toEqual([]);

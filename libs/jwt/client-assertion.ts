@@ -1,6 +1,7 @@
-import { compactVerify, type JWK, type JWTPayload } from 'jose';
+import type { JWK, JWTPayload } from 'jose';
 import { clientSigningAlgs, fitsAlg, knownAs, type ClientSigningAlg } from './algorithms.js';
 import { isShortText } from './strict-jws.js';
+import { verifyByAny } from './verify-by-any.js';
 import { isTime, JwtRefused, mediaType, readJwt } from './verify-jwt.js';
 
 export type AssertionCheck =
@@ -81,7 +82,9 @@ export async function verifyClientAssertion(
   if (named.length === 0) throw new AssertionRefused('kid');
   const fitting = named.filter((key) => fitsAlg(key, alg));
   if (fitting.length === 0) throw new AssertionRefused('alg');
-  await verifySignature(assertion, fitting, String(header['alg']));
+  await verifyByAny(assertion, fitting, String(header['alg'])).catch((cause: unknown) => {
+    throw new AssertionRefused('signature', { cause });
+  });
   return checkClaims(payload, expected);
 }
 
@@ -97,20 +100,6 @@ function read(assertion: string): { header: Record<string, unknown>; payload: JW
   if ('crit' in header || 'b64' in header) throw new AssertionRefused('malformed');
   if (header['typ'] !== undefined && !types.includes(mediaType(header['typ']))) throw new AssertionRefused('typ');
   return parts;
-}
-
-/** More than one key may fit when the header or the keys have no `kid`. */
-async function verifySignature(assertion: string, keys: readonly JWK[], alg: string): Promise<void> {
-  let cause: unknown;
-  for (const { alg: _, ...key } of keys) {
-    try {
-      await compactVerify(assertion, key, { algorithms: [alg] });
-      return;
-    } catch (error) {
-      cause = error;
-    }
-  }
-  throw new AssertionRefused('signature', { cause });
 }
 
 function checkClaims(payload: JWTPayload, { clientId, audiences, now }: ExpectedAssertion): VerifiedAssertion {

@@ -41,9 +41,10 @@ export class IdentityLinks {
    */
   unlink(userId: string, issuer: string, subject: string, endTokens: EndTokens): Promise<boolean> {
     return this.users.transaction(async (tx) => {
-      await this.users.lock(tx, userId);
       const provider = await this.identities.providerOf(tx, issuer, subject);
       if (!(await this.identities.unlink(tx, userId, issuer, subject))) return false;
+      // Identity, then user, as a sign-in does.
+      await this.users.lock(tx, userId);
       if (provider !== undefined) await this.sessions.removeOfProvider(tx, userId, provider);
       await endTokens(tx, userId);
       return true;

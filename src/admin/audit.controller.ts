@@ -27,7 +27,7 @@ export class AuditController {
         actorId: query.actor_id,
         clientId: query.client_id,
         requestId: query.request_id,
-        ...this.#window(query),
+        ...this.#boundedWindow(query),
         cursor: query.cursor,
         offset: query.offset,
         limit,
@@ -38,21 +38,24 @@ export class AuditController {
 
   /** Whether the events of a time, however long ago, are still those that were sealed. */
   @Get('verification')
-  async verify(@QueryParameters() { since, until }: AuditWindow): Promise<object> {
-    const { auditDefaultLookbackSeconds } = this.config.admin;
-    const now = this.clock.now().getTime();
-    const from = since === undefined ? now - auditDefaultLookbackSeconds * 1000 : requireTime('since', since);
-    const to = until === undefined ? now : requireTime('until', until);
-    return toVerificationView(await this.seals.verify(new Date(from), new Date(Math.min(to, now))));
+  async verify(@QueryParameters() query: AuditWindow): Promise<object> {
+    const { since, until } = this.#window(query);
+    return toVerificationView(await this.seals.verify(since, until));
   }
 
-  #window({ since, until }: ListAudit): { since: Date; until: Date } {
-    const { auditDefaultLookbackSeconds, auditMaxLookbackSeconds } = this.config.admin;
-    const now = this.clock.now().getTime();
-    const from = since === undefined ? now - auditDefaultLookbackSeconds * 1000 : requireTime('since', since);
-    if (from < now - auditMaxLookbackSeconds * 1000) {
+  #boundedWindow(query: ListAudit): { since: Date; until: Date } {
+    const { auditMaxLookbackSeconds } = this.config.admin;
+    const window = this.#window(query);
+    if (window.since.getTime() < this.clock.now().getTime() - auditMaxLookbackSeconds * 1000) {
       throw invalidRequest(`since must be at most ${auditMaxLookbackSeconds} seconds ago (admin.audit_max_lookback)`);
     }
+    return window;
+  }
+
+  #window({ since, until }: AuditWindow): { since: Date; until: Date } {
+    const now = this.clock.now().getTime();
+    const from =
+      since === undefined ? now - this.config.admin.auditDefaultLookbackSeconds * 1000 : requireTime('since', since);
     return { since: new Date(from), until: new Date(until === undefined ? now : requireTime('until', until)) };
   }
 }

@@ -1,8 +1,11 @@
+import { applyDecorators } from '@nestjs/common';
 import { IsRFC3339 } from 'class-validator';
 import type { AuditEvent } from '../audit/audit-log.js';
 import type { Verification } from '../audit/audit-seals.js';
 import { UuidPageQuery } from './list.dto.js';
 import { IsText, MayBeAbsent } from './member-checks.js';
+
+const IsMoment = (): PropertyDecorator => applyDecorators(MayBeAbsent(), IsRFC3339());
 
 export class ListAudit extends UuidPageQuery {
   @MayBeAbsent()
@@ -22,25 +25,21 @@ export class ListAudit extends UuidPageQuery {
   request_id?: string;
 
   /** RFC 3339; the default is `admin.audit_default_lookback` ago. */
-  @MayBeAbsent()
-  @IsRFC3339()
+  @IsMoment()
   since?: string;
 
   /** RFC 3339; the default is now. */
-  @MayBeAbsent()
-  @IsRFC3339()
+  @IsMoment()
   until?: string;
 }
 
 export class AuditWindow {
   /** RFC 3339; the default is `admin.audit_default_lookback` ago. */
-  @MayBeAbsent()
-  @IsRFC3339()
+  @IsMoment()
   since?: string;
 
   /** RFC 3339; the default is now. */
-  @MayBeAbsent()
-  @IsRFC3339()
+  @IsMoment()
   until?: string;
 }
 

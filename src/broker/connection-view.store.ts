@@ -54,7 +54,7 @@ const LIST = `
    order by c.id desc limit $5 offset $6`;
 
 const OF_USER = `
-  select ${TOLD}, 
+  select ${TOLD},
     (select r.uri from resources r where r.broker_provider_id = p.id and r.uri is not null order by r.id limit 1) as "resourceUri",
     coalesce((select json_agg(json_build_object('id', k.id, 'resourceName', coalesce(nullif(r.display_name, ''), r.slug, ''),
         'resourceUri', r.uri, 'allowedScopes', k.scopes, 'createdAt', k.created_at) order by k.id)

@@ -10,6 +10,7 @@ import { IdJagAudiences0009 } from './migrations/0009-id-jag-audiences.js';
 import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
 import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
 import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
+import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -25,4 +26,5 @@ export const migrations = [
   AuditSeals0010,
   IdentityChecks0011,
   LastUsedAgent0012,
+  OverdueRevocations0013,
 ];

@@ -46,7 +46,6 @@ export class Broker0002 implements MigrationInterface {
       ) with (fillfactor = 70);
       create unique index connections_current on connections (user_id, provider_id) where status <> 'disconnected';
       create index connections_provider on connections (provider_id);
-      create index connections_unrevoked on connections (ended_at) where upstream_revocation = 'pending';
 
       create table refresh_attempts (
         connection_id uuid primary key references connections on delete cascade,

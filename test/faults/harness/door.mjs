@@ -27,7 +27,14 @@ export class Door {
   async ask(kind, path, { at = this.ingressUrl, method = 'POST', headers = {}, form, json } = {}) {
     const began = performance.now();
     const answer = await this.#send(new URL(path, at), { method, headers, ...bodyOf({ form, json }) });
-    this.timeline.add({ kind, outcome: answer.outcome, began, ended: performance.now(), what: answer.what });
+    this.timeline.add({
+      kind,
+      outcome: answer.outcome,
+      began,
+      ended: performance.now(),
+      what: answer.what,
+      direct: at !== this.ingressUrl,
+    });
     return answer;
   }
 
@@ -50,12 +57,14 @@ export class Door {
     } catch (error) {
       return { outcome: 'lost', what: error.code ?? error.name, mayHaveBeenDone: error.code !== 'ECONNREFUSED' };
     }
-    if (received['x-request-id'] === undefined) return { outcome: 'lost', what: `ingress ${status}`, mayHaveBeenDone: true };
+    if (received['x-request-id'] === undefined)
+      return { outcome: 'lost', what: `ingress ${status}`, mayHaveBeenDone: true };
     const json = (received['content-type'] ?? '').includes('json') ? JSON.parse(body) : undefined;
     const outcome = status >= 500 ? 'away' : status >= 400 ? 'refused' : 'ok';
     const what = status >= 400 ? `${status} ${json?.error ?? 'page'}` : String(status);
     if (outcome === 'away') this.#checkAway(url, status, received, json);
-    const mayHaveBeenDone = outcome === 'away' && (json?.error_description ?? body).includes('may have been carried out');
+    const mayHaveBeenDone =
+      outcome === 'away' && (json?.error_description ?? body).includes('may have been carried out');
     return { outcome, what, status, headers: received, body: json ?? body, mayHaveBeenDone };
   }
 

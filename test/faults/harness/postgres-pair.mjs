@@ -6,9 +6,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { findBinaries } from '../../../dist/src/platform/postgres/embedded-binaries.js';
-import { atTheEnd, end, freePort, launch, until } from './processes.mjs';
+import { atTheEnd, end, freePort, launch, lives, until } from './processes.mjs';
 
 const DATABASE = 'authplane';
 const USER = 'authplane';
@@ -30,9 +31,13 @@ class PostgresServer {
     Object.assign(this, { home, name, port, dir: join(home, name, 'data') });
   }
 
-  async start() {
+  #launch() {
     const args = ['-D', this.dir, '-p', String(this.port), '-h', '127.0.0.1', '-k', ''];
     this.process = launch(program('postgres'), args, { ...owner, cwd: '/', log: join(this.home, `${this.name}.log`) });
+  }
+
+  async start() {
+    this.#launch();
     await until(`PostgreSQL ${this.name}`, () => this.ask('select 1'), { child: this.process });
   }
 
@@ -40,7 +45,10 @@ class PostgresServer {
   async stop(signal) {
     if (signal !== 'SIGKILL') return end(this.process, signal);
     const { pid } = this.process;
-    const children = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)]).toString().split('\n').map(Number);
+    const children = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)])
+      .toString()
+      .split('\n')
+      .map(Number);
     await end(this.process, 'SIGKILL');
     for (const child of children.filter(Boolean)) {
       try {
@@ -49,6 +57,17 @@ class PostgresServer {
         // followed its postmaster by itself
       }
     }
+  }
+
+  /** As a service manager does: starts it again whenever it has given up. */
+  supervise() {
+    const supervised = { restarts: 0, stop: () => clearInterval(timer) };
+    const timer = setInterval(() => {
+      if (lives(this.process)) return;
+      supervised.restarts += 1;
+      this.#launch();
+    }, 1_000);
+    return supervised;
   }
 
   async ask(text, values, database = 'postgres') {
@@ -84,7 +103,13 @@ export class PostgresPair {
     const initdb = ['-D', pair.primary.dir, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--wal-segsize=1'];
     const made = spawnSync(program('initdb'), initdb, { ...owner, cwd: '/', encoding: 'utf8' });
     if (made.status !== 0) throw new Error(made.stderr);
-    const common = { max_connections: 200, min_wal_size: '2MB', max_wal_size: '16MB', wal_keep_size: '8MB', ...settings };
+    const common = {
+      max_connections: 200,
+      min_wal_size: '2MB',
+      max_wal_size: '16MB',
+      wal_keep_size: '8MB',
+      ...settings,
+    };
     configure(pair.primary.dir, common);
     cpSync(pair.primary.dir, pair.standby.dir, { recursive: true, preserveTimestamps: true });
     chmodSync(pair.standby.dir, 0o700);
@@ -116,21 +141,26 @@ export class PostgresPair {
 
   async untilSynchronous() {
     await until('a synchronous standby', async () => {
-      const [row] = await this.primary.ask(`select sync_state from pg_stat_replication where application_name = 'standby'`);
+      const [row] = await this.primary.ask(
+        `select sync_state from pg_stat_replication where application_name = 'standby'`,
+      );
       return row?.sync_state === 'sync';
     });
   }
 
   /** The primary's machine is gone, and the standby takes its place. */
-  async failOver() {
+  async failOver(afterSeconds) {
     await this.primary.stop('SIGKILL');
+    await sleep(afterSeconds * 1000);
     await this.standby.ask('select pg_promote(true, 60)');
     this.promoted = this.standby;
   }
 
   /** How many connections this application has. */
   async connections() {
-    const [row] = await this.sql(`select count(*)::int as n from pg_stat_activity where application_name like 'authserver%'`);
+    const [row] = await this.sql(
+      `select count(*)::int as n from pg_stat_activity where application_name like 'authserver%'`,
+    );
     return row.n;
   }
 

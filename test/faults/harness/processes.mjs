@@ -13,9 +13,9 @@ process.once('exit', () => {
   while (undoings.length > 0) undoings.pop()();
 });
 
-/** @param undo done, last first, when this process ends; synchronous */
-export function atTheEnd(undo) {
-  undoings.push(undo);
+/** @param work done, last first, when this process ends; synchronous */
+export function atTheEnd(work) {
+  undoings.push(work);
 }
 
 /** Does now what was to be done at the end, down to a mark that `undoings()` gave. */

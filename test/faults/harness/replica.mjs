@@ -22,18 +22,23 @@ export class Replica {
     return replica;
   }
 
+  /** Where it writes what it holds, in a soak. */
+  get footprints() {
+    return join(this.home, this.name, 'footprints');
+  }
+
   get pid() {
     return this.process.pid;
   }
 
   get lives() {
-    return lives(this.process);
+    return this.serving && lives(this.process);
   }
 
   launch() {
     this.process = launch(process.execPath, [join(this.build, 'dist/src/main.js'), 'serve'], {
       cwd: join(this.home, this.name),
-      env: { PATH: process.env.PATH, ...this.env, ...this.addresses },
+      env: { PATH: process.env.PATH, ...this.env, ...this.addresses, HARNESS_FOOTPRINT: this.footprints },
       log: join(this.home, `${this.name}.log`),
     });
   }
@@ -43,12 +48,14 @@ export class Replica {
     await this.untilReady();
   }
 
-  untilReady() {
+  async untilReady() {
     const ready = async () => (await fetch(`${this.url}/ready`)).status === 200;
-    return until(`replica ${this.name}`, ready, { child: this.process });
+    await until(`replica ${this.name}`, ready, { child: this.process });
+    this.serving = true;
   }
 
   end(signal) {
+    this.serving = false;
     return end(this.process, signal);
   }
 
@@ -63,13 +70,19 @@ export class Replica {
     return text === '' ? {} : JSON.parse(text);
   }
 
+  /** Whether it says itself that it cannot do its work. */
+  async complained() {
+    return (
+      (await fetch(`${this.url}/ready`)).status === 503 || /"level":"error"|"database/.test(this.log.slice(-5_000))
+    );
+  }
+
   /** What the kernel knows of it: resident memory in MB, open files. */
   get footprint() {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
     return {
       rss: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024,
       fds: readdirSync(`/proc/${this.pid}/fd`).length,
-      threads: Number(/Threads:\s+(\d+)/.exec(status)[1]),
     };
   }
 

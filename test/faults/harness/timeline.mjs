@@ -25,11 +25,11 @@ export class Timeline {
     return Math.max(...times.slice(1).map((time, at) => time - times[at]));
   }
 
-  /** How often which outcome that was no success. */
+  /** How often which outcome that was no success, of requests that went through the ingress. */
   static failures(events) {
     const counts = {};
-    for (const { kind, outcome, what } of events) {
-      if (outcome !== 'away' && outcome !== 'lost') continue;
+    for (const { kind, outcome, what, direct } of events) {
+      if (direct || (outcome !== 'away' && outcome !== 'lost')) continue;
       const key = `${kind}: ${what}`;
       counts[key] = (counts[key] ?? 0) + 1;
     }

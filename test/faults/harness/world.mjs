@@ -31,7 +31,7 @@ export class World {
     world.mark = undoMark();
     world.home = mkdtempSync(join(tmpdir(), 'authplane-faults-'));
     chmodSync(world.home, 0o755);
-    atTheEnd(() => rmSync(world.home, { recursive: true, force: true }));
+    atTheEnd(() => rmSync(world.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
     try {
       await world.#start({ build, sentinel, failover, smallDisk, env, postgresSettings });
     } catch (error) {
@@ -129,7 +129,11 @@ export class World {
     const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'harness' };
     this.clients = {
       public: await client({ token_endpoint_auth_method: 'none', grant_types: families }),
-      bound: await client({ token_endpoint_auth_method: 'none', grant_types: families, dpop_bound_access_tokens: true }),
+      bound: await client({
+        token_endpoint_auth_method: 'none',
+        grant_types: families,
+        dpop_bound_access_tokens: true,
+      }),
       confidential: await client({ ...basic, grant_types: families }),
       withdrawn: await client({ ...basic, grant_types: families }),
       machine: await client({ ...basic, grant_types: ['client_credentials'], scope: 'notes:read' }),

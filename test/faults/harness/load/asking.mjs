@@ -36,7 +36,9 @@ export class ProofKey {
   #proof(issuer) {
     const claims = { jti: randomUUID(), htm: 'POST', htu: `${issuer}/oauth/token`, iat: Math.floor(Date.now() / 1000) };
     if (this.#nonce) claims.nonce = this.#nonce;
-    return new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.jwk }).sign(this.privateKey);
+    return new SignJWT(claims)
+      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.jwk })
+      .sign(this.privateKey);
   }
 }
 

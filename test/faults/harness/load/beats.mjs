@@ -41,8 +41,7 @@ export async function proofBeat(stage) {
     if (answer.outcome === 'refused') stage.ledger.violate('a fault was answered with a refusal', answer.what);
     if (answer.outcome !== 'ok') return;
     stage.ledger.issued(answer.body.access_token);
-    const again = (at) =>
-      askForToken(stage, 'replay', machine, formOf(stage), { at, headers: { dpop: answer.proof } });
+    const again = (at) => askForToken(stage, 'replay', machine, formOf(stage), { at, headers: { dpop: answer.proof } });
     stage.ledger.spentOnce('a proof', again, { until: Date.now() + PROOF_LIFETIME_MILLIS });
   });
 }

@@ -30,7 +30,8 @@ export class Browser {
         email: this.person.email,
         password: PASSWORD,
       });
-    if (has('decision')) page = await this.#visit('/consent', { ...fieldsOf(page.body, 'decision'), decision: 'allow' });
+    if (has('decision'))
+      page = await this.#visit('/consent', { ...fieldsOf(page.body, 'decision'), decision: 'allow' });
     const code = page.location && new URL(page.location).searchParams.get('code');
     if (code) return { ...page, code, verifier };
     // A page instead of a code is no success, whatever its status.

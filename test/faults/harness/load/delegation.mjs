@@ -11,7 +11,10 @@ async function ask(stage, kind, { token }, target) {
   const form = { grant_type: EXCHANGE, ...subject, resource: target.uri };
   const answer = await persist(stage, kind, () => askForToken(stage, kind, stage.world.clients.acting, form));
   if (answer.outcome === 'refused')
-    stage.ledger.violate('a fault was answered with a refusal', `${kind}: ${JSON.stringify(answer.body).slice(0, 300)}`);
+    stage.ledger.violate(
+      'a fault was answered with a refusal',
+      `${kind}: ${JSON.stringify(answer.body).slice(0, 300)}`,
+    );
   return answer.outcome === 'ok' ? answer.body.access_token : undefined;
 }
 

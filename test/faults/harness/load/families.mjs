@@ -95,7 +95,10 @@ export class Family {
 
   #refusedWithoutCause(what, answer) {
     const said = JSON.stringify(answer.body)?.slice(0, 400);
-    this.stage.ledger.violate('a fault was answered with a refusal', `${what} of a ${this.kind} client: ${said ?? answer.what}`);
+    this.stage.ledger.violate(
+      'a fault was answered with a refusal',
+      `${what} of a ${this.kind} client: ${said ?? answer.what}`,
+    );
   }
 
   #take({ access_token: accessToken, refresh_token: refreshToken }) {

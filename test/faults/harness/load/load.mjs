@@ -52,7 +52,8 @@ export class Load {
     const giveUp = setTimeout(() => (this.stage.abandoned = true), 30_000);
     await this.all;
     clearTimeout(giveUp);
-    if (this.stage.abandoned) this.stage.ledger.violate('the servers did not come back', '30 seconds after the load ended');
+    if (this.stage.abandoned)
+      this.stage.ledger.violate('the servers did not come back', '30 seconds after the load ended');
   }
 }
 

@@ -9,7 +9,9 @@ import { introspect } from './watching.mjs';
 async function mustBeGone(stage, token, what) {
   const asked = performance.now();
   const { replicas } = stage.world;
-  const seen = await Promise.all(replicas.filter(({ lives }) => lives).map((replica) => introspect(stage, token.value, replica.url)));
+  const seen = await Promise.all(
+    replicas.filter(({ lives }) => lives).map((replica) => introspect(stage, token.value, replica.url)),
+  );
   for (const active of seen) {
     if (active === undefined) continue;
     stage.ledger.count('revocations checked at the next request');
@@ -93,7 +95,8 @@ export const suspender = (stage) => async () => {
   if (made.outcome !== 'ok') return;
   const form = { grant_type: 'client_credentials', resource: world.notes.uri };
   const answer = await persist(stage, 'machine', () => askForToken(stage, 'machine', made.body, form));
-  if (answer.outcome === 'refused') ledger.violate('a fault was answered with a refusal', `a new client: ${answer.what}`);
+  if (answer.outcome === 'refused')
+    ledger.violate('a fault was answered with a refusal', `a new client: ${answer.what}`);
   if (answer.outcome !== 'ok') return;
   const ground = new Ground('client', made.body.client_id);
   const token = ledger.issued(answer.body.access_token, [ground]);

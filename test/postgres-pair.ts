@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { expect } from 'vitest';
-import { withClient, type PostgresConnection } from '../src/platform/postgres/connection.js';
-import { startEmbedded, type EmbeddedPostgres } from '../src/platform/postgres/embedded-postgres.js';
+import { findBinaries } from '../src/platform/postgres/embedded-binaries.js';
+import { initCluster } from '../src/platform/postgres/embedded-cluster.js';
+import { launch } from '../src/platform/postgres/embedded-launch.js';
+import { chooseRunner } from '../src/platform/postgres/embedded-runner.js';
 import { migrate } from '../src/platform/postgres/migrate.js';
 import { temporaryDirectory } from './postgres.js';
 import { freePort } from './server-process.js';
@@ -43,7 +46,8 @@ export async function startPostgresPair({ synchronous = true } = {}): Promise<Po
   const { path, remove } = temporaryDirectory();
   const primary = new Server(join(path, 'primary'), await freePort());
   await primary.start();
-  await migrate(primary.connection, new Date());
+  await primary.sql('create database authplane', [], 'postgres');
+  await migrate({ dsn: primary.dsn }, new Date());
   const standby = new Server(join(path, 'standby'), await freePort());
   await primary.copyTo(standby);
   await standby.start();
@@ -72,7 +76,6 @@ export async function startPostgresPair({ synchronous = true } = {}): Promise<Po
 }
 
 class Server implements PairedPostgres {
-  #running: EmbeddedPostgres | undefined;
   #conninfo: string | undefined;
 
   constructor(
@@ -84,56 +87,77 @@ class Server implements PairedPostgres {
     return `postgres://${USER}@127.0.0.1:${this.port}/authplane`;
   }
 
-  get connection(): PostgresConnection {
-    return { dsn: this.dsn };
-  }
-
   async start(): Promise<void> {
-    const settings = {
+    const binaries = findBinaries();
+    const runner = chooseRunner(this.path, binaries);
+    initCluster(runner, binaries, () => {});
+    launch(runner, `${this.path}.log`, {
       ...SETTINGS,
       listen_addresses: '127.0.0.1',
       port: `${this.port}`,
+      unix_socket_directories: '',
       ...(this.#conninfo ? { primary_conninfo: this.#conninfo } : {}),
-    };
-    this.#running = await startEmbedded({ path: this.path, log: () => {}, settings });
+    });
+    const answers = () => this.sql('select 1 as one', [], 'postgres').catch(String);
+    await expect.poll(answers, { timeout: 20_000, interval: 20 }).toEqual([{ one: 1 }]);
   }
 
-  sql<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<Row[]> {
-    return withClient(this.connection, async (client) => (await client.query(text, values)).rows as Row[]);
+  /** On a connection as the driver makes it, to a standby too. */
+  async sql<Row = Record<string, unknown>>(
+    text: string,
+    values: unknown[] = [],
+    database = 'authplane',
+  ): Promise<Row[]> {
+    const client = new pg.Client({ host: '127.0.0.1', port: this.port, user: USER, database, ssl: false });
+    client.on('error', () => {});
+    await client.connect();
+    return client.query(text, values).then(
+      async ({ rows }) => {
+        await client.end();
+        return rows as Row[];
+      },
+      async (error: unknown) => {
+        await client.end();
+        throw error;
+      },
+    );
   }
 
   /** The embedded package brings no pg_basebackup: the files are copied between the start and the end of a backup. */
   async copyTo(copy: Server): Promise<void> {
-    await withClient(this.connection, async (client) => {
-      await client.query(`select pg_backup_start('standby', true)`);
-      const copied = spawnSync('cp', ['-a', this.path, copy.path]);
-      if (copied.status !== 0) throw new Error(`the data directory was not copied: ${String(copied.stderr)}`);
-      const { rows } = await client.query('select labelfile from pg_backup_stop()');
-      for (const leftover of ['postmaster.pid', 'postmaster.opts']) rmSync(join(copy.path, leftover), { force: true });
-      rmSync(join(copy.path, 'pg_wal'), { recursive: true });
-      mkdirSync(join(copy.path, 'pg_wal', 'archive_status'), { recursive: true });
-      mkdirSync(join(copy.path, 'pg_wal', 'summaries'), { recursive: true });
-      writeFileSync(join(copy.path, 'backup_label'), (rows[0] as { labelfile: string }).labelfile);
-      writeFileSync(join(copy.path, 'standby.signal'), '');
-      // As root the server runs as another user.
-      spawnSync('chown', ['-R', `--reference=${this.path}`, copy.path]);
-      spawnSync('chmod', ['-R', 'u=rwX,go=', copy.path]);
-    });
+    const client = new pg.Client({ connectionString: this.dsn, ssl: false });
+    await client.connect();
+    await client.query(`select pg_backup_start('standby', true)`);
+    const copied = spawnSync('cp', ['-a', this.path, copy.path]);
+    if (copied.status !== 0) throw new Error(`the data directory was not copied: ${String(copied.stderr)}`);
+    const { rows } = await client.query('select labelfile from pg_backup_stop()');
+    await client.end();
+    for (const leftover of ['postmaster.pid', 'postmaster.opts']) rmSync(join(copy.path, leftover), { force: true });
+    rmSync(join(copy.path, 'pg_wal'), { recursive: true });
+    mkdirSync(join(copy.path, 'pg_wal', 'archive_status'), { recursive: true });
+    mkdirSync(join(copy.path, 'pg_wal', 'summaries'), { recursive: true });
+    writeFileSync(join(copy.path, 'backup_label'), (rows[0] as { labelfile: string }).labelfile);
+    writeFileSync(join(copy.path, 'standby.signal'), '');
+    // As root the server runs as another user.
+    spawnSync('chown', ['-R', `--reference=${this.path}`, copy.path]);
+    spawnSync('chmod', ['-R', 'u=rwX,go=', copy.path]);
     copy.#conninfo = `host=127.0.0.1 port=${this.port} user=${USER} application_name=standby`;
   }
 
   async stop(): Promise<void> {
-    await this.#running?.stop();
-    this.#running = undefined;
+    await this.#end('SIGINT', (postmaster) => [postmaster]);
   }
 
   async kill(): Promise<void> {
+    await this.#end('SIGKILL', family);
+  }
+
+  async #end(signal: NodeJS.Signals, whom: (postmaster: number) => number[]): Promise<void> {
     const postmaster = this.#postmaster();
-    this.#running = undefined;
     if (postmaster === undefined) return;
     const all = family(postmaster);
-    this.#signal(all, 'SIGKILL');
-    await expect.poll(() => all.filter(isRunning), { timeout: 10_000, interval: 10 }).toEqual([]);
+    this.#signal(whom(postmaster), signal);
+    await expect.poll(() => all.filter(isRunning), { timeout: 15_000, interval: 10 }).toEqual([]);
   }
 
   freeze(): void {

@@ -23,11 +23,11 @@ export interface RedisCluster {
 }
 
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const settings = [
-    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000', '--cluster-require-full-coverage', 'no'],
-    // However long it was cut off, it may take over: what it has missed is what the tests ask about.
-    ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
-  ];
+  // However long a replica was cut off, it may take over: what it has missed is what the tests ask about.
+  const settings =
+    '--cluster-enabled yes --cluster-node-timeout 1000 --cluster-require-full-coverage no --cluster-replica-validity-factor 0 --repl-diskless-sync-delay 0'.split(
+      ' ',
+    );
   const nodes = await Promise.all([1, 2, 3, 4].map(() => startRedis({ settings })));
   const primaries = nodes.slice(0, 3);
   const replica = nodes[3]!;

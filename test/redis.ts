@@ -46,7 +46,12 @@ export class TestRedis {
     if (file !== undefined) writeFileSync(own, file);
     this.#options = [
       ...(file === undefined ? [] : [own]),
-      ...['--bind', '127.0.0.1', '--port', `${port}`, '--dir', this.#directory],
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      `${port}`,
+      '--dir',
+      this.#directory,
       ...(sentinel ? ['--sentinel'] : ['--save', '']),
       ...settings,
     ];

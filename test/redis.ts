@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,32 +13,62 @@ import { expect } from 'vitest';
  *
  * @throws Error when neither TEST_REDIS_SERVER nor redis-server nor valkey-server is there
  */
-export async function startRedis(): Promise<TestRedis> {
-  const redis = new TestRedis(findServer(), await freePort());
+export async function startRedis(options: Partial<RedisRole> = {}): Promise<TestRedis> {
+  const redis = new TestRedis(findServer(), options.port ?? (await freePort()), options);
   await redis.start();
   return redis;
+}
+
+/** What one of several is told that a Redis of its own is not. */
+export interface RedisRole {
+  readonly port: number;
+  /** Settings as on the command line: `['--cluster-enabled', 'yes']`. */
+  readonly settings: readonly string[];
+  /** What its configuration file says at first; a sentinel cannot do without one, and writes into it. */
+  readonly file: string;
+  /** It watches others and keeps nothing. */
+  readonly sentinel: boolean;
 }
 
 export class TestRedis {
   readonly url: string;
   readonly #directory = mkdtempSync(join(tmpdir(), 'authplane-redis-'));
+  readonly #options: readonly string[];
   #process: ChildProcess | undefined;
 
   constructor(
     private readonly server: string,
-    private readonly port: number,
+    readonly port: number,
+    { settings = [], file, sentinel = false }: Partial<RedisRole> = {},
   ) {
     this.url = `redis://127.0.0.1:${port}`;
+    const own = join(this.#directory, 'redis.conf');
+    if (file !== undefined) writeFileSync(own, file);
+    this.#options = [
+      ...(file === undefined ? [] : [own]),
+      '--bind',
+      '127.0.0.1',
+      '--port',
+      `${port}`,
+      '--dir',
+      this.#directory,
+      ...(sentinel ? ['--sentinel'] : ['--save', '']),
+      ...settings,
+    ];
     process.once('exit', () => this.#process?.kill('SIGKILL'));
+  }
+
+  /** `host:port` */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
   }
 
   /** Until it accepts connections. */
   async start(): Promise<void> {
-    const options = ['--bind', '127.0.0.1', '--port', `${this.port}`, '--save', '', '--dir', this.#directory];
-    const child = spawn(this.server, options, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(this.server, this.#options, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     for await (const line of createInterface({ input: child.stdout })) {
-      if (!line.includes('Ready to accept connections')) continue;
+      if (!/Ready to accept connections|Sentinel ID is/.test(line)) continue;
       child.stdout.resume();
       return;
     }
@@ -56,7 +86,8 @@ export class TestRedis {
 
   /** Over a connection of its own, with every right. */
   async operate<T>(work: (operator: Redis) => Promise<T>): Promise<T> {
-    const operator = new Redis(this.url);
+    const operator = new Redis(this.url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+    operator.on('error', () => {}); // the command fails, and tells
     return work(operator).finally(() => operator.disconnect());
   }
 
@@ -77,6 +108,11 @@ export class TestRedis {
     const exited = once(child, 'exit');
     child.kill('SIGKILL');
     await exited;
+  }
+
+  /** It was killed, and nobody has started it since. */
+  get gone(): boolean {
+    return this.#process === undefined;
   }
 
   /** Comes back empty, on the same port. */

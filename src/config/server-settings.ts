@@ -77,7 +77,11 @@ export class EmbeddedSettings {
 }
 
 export class PostgresSettings {
-  @text('dsn', { secret: true, about: 'postgres://user:password@host:5432/database?sslmode=verify-full' })
+  @text('dsn', {
+    secret: true,
+    about:
+      'postgres://user:password@host:5432/database?sslmode=verify-full. Several hosts, separated by commas: the one that can be written to is used.',
+  })
   @IsDsn()
   readonly dsn?: string;
 
@@ -86,6 +90,22 @@ export class PostgresSettings {
 
   @integer('min_conns', { default: 5, min: 0, max: 1000, about: 'Connections kept open when idle.' })
   readonly minConns: number;
+
+  @duration('max_conn_lifetime', {
+    default: '1h',
+    min: '10s',
+    max: '24d',
+    about: 'How old a connection may get before it is replaced.',
+  })
+  readonly maxConnLifetimeSeconds: number;
+
+  @duration('max_conn_idle_time', {
+    default: '30m',
+    min: '1s',
+    max: '24d',
+    about: 'How long a connection beyond min_conns stays open when idle.',
+  })
+  readonly maxConnIdleTimeSeconds: number;
 }
 
 export class StorageSettings {

@@ -19,8 +19,8 @@ export class Readiness {
   ) {}
 
   async check(): Promise<ReadinessReport> {
-    const database = await this.database.query('select 1').then(
-      () => 'ok' as const,
+    const database = await this.database.takesWrites().then(
+      (takes) => (takes ? ('ok' as const) : ('down' as const)),
       () => 'down' as const,
     );
     const [redis, others] = await Promise.all([this.ephemeral.state(), this.dependencies.states()]);

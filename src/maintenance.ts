@@ -45,7 +45,8 @@ export async function forgetKey(config: Config, kid: string): Promise<void> {
 export async function purge(config: Config, keepDays?: number): Promise<void> {
   if (keepDays !== undefined && (!Number.isInteger(keepDays) || keepDays < 1))
     throw new Error('--keep-days takes a whole number of days, 1 or more');
-  const kept = keepDays === undefined ? config.retention : { issuanceDays: keepDays, auditDays: keepDays };
+  const kept =
+    keepDays === undefined ? config.retention : { issuanceDays: keepDays, auditDays: keepDays, refusalDays: keepDays };
   const now = new SystemClock().now();
   await withStorage(config, (connection) =>
     withClient(connection, async (client) => {

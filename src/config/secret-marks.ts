@@ -9,8 +9,7 @@ export function secretMarks({ session, clientSecretPepper, dataEncryption }: Con
   const secrets = {
     'session.secret': session.secret,
     client_secret_pepper: clientSecretPepper,
-    'data_encryption.aes_master.key_env':
-      dataEncryption.driver === 'aes_master' ? dataEncryption.masterKey : '',
+    'data_encryption.aes_master.key_env': dataEncryption.driver === 'aes_master' ? dataEncryption.masterKey : '',
     'data_encryption.aes_master.old_key_env': dataEncryption.oldMasterKey,
   };
   const given = Object.entries(secrets).filter((entry): entry is [string, string] => Boolean(entry[1]));

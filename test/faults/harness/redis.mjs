@@ -40,7 +40,7 @@ export class SingleRedis {
   }
 
   get env() {
-    return { REDIS_URL: `redis://127.0.0.1:${this.server.port}` };
+    return { AUTHPLANE_REDIS_URL: `redis://127.0.0.1:${this.server.port}` };
   }
 
   /** It comes back without anything that it knew. */

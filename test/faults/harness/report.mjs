@@ -6,6 +6,7 @@ import { join } from 'node:path';
 const folder = join(import.meta.dirname, '../../../coverage/faults');
 const HEAD = [
   'fault',
+  's of fault',
   'requests',
   '503',
   'lost',
@@ -26,6 +27,7 @@ const failing = (failures, test) =>
 function row(result) {
   const {
     fault,
+    secondsOfFault,
     requests,
     failures,
     counts,
@@ -37,6 +39,7 @@ function row(result) {
   const held = ['tokens held against the servers', 'revocations', 'rotations', 'codes redeemed'];
   return [
     fault,
+    secondsOfFault,
     requests,
     failing(failures, true),
     failing(failures, false),

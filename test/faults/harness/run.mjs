@@ -7,10 +7,14 @@
  *   node test/faults/harness/run.mjs --soak 30                    minutes of load, and what the processes hold meanwhile
  *   node test/faults/harness/run.mjs --list
  *
+ * That it would notice: `--build <directory>` takes servers that were built elsewhere, such as with a check taken out, and
+ * `--postgres synchronous_commit=off` changes what the database promises.
+ *
  * `--before` and `--after` are the seconds of load around each fault. It needs nginx and redis-server in the path, and root for
  * `disk-full` alone, which mounts a small file system. Exit code 1: something that was acknowledged is gone, something that works once
  * has worked twice, or a failure was not told as it should be.
  */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faults } from './faults.mjs';
 import { tell, tellSoak, write, writeSoak } from './report.mjs';
@@ -23,6 +27,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     upgrade: { type: 'string' },
     soak: { type: 'string' },
+    build: { type: 'string' },
+    postgres: { type: 'string', multiple: true, default: [] },
     list: { type: 'boolean', default: false },
     before: { type: 'string', default: '20' },
     after: { type: 'string', default: '25' },
@@ -34,6 +40,10 @@ if (values.list) {
   for (const [name, { about }] of Object.entries(faults)) console.log(`${name.padEnd(28)}${about}`);
   process.exit(0);
 }
+const common = {
+  ...(values.build && { build: resolve(values.build) }),
+  settings: Object.fromEntries(values.postgres.map((setting) => setting.split('='))),
+};
 if (values.soak) await runSoak(Number(values.soak));
 else await runTrials(values.upgrade ? { 'rolling-upgrade': upgradeFrom(values.upgrade) } : chosenFaults());
 
@@ -47,7 +57,12 @@ function chosenFaults() {
 async function runTrials(trials) {
   const results = [];
   for (const [name, fault] of Object.entries(trials)) {
-    const result = await trial(name, fault, { before: Number(values.before), after: Number(values.after) });
+    const needs = { ...(values.build && { build: resolve(values.build) }), ...fault.world, settings };
+    const result = await trial(
+      name,
+      { ...fault, world: needs },
+      { before: Number(values.before), after: Number(values.after) },
+    );
     results.push(result);
     tell(result);
     if (result.violations.length > 0) process.exitCode = 1;
@@ -56,7 +71,7 @@ async function runTrials(trials) {
 }
 
 async function runSoak(minutes) {
-  const result = await soak(minutes);
+  const result = await soak(minutes, common);
   tellSoak(result);
   writeSoak(result);
   if (result.violations.length > 0) process.exitCode = 1;

@@ -22,9 +22,9 @@ const TOLERATED = {
   'Redis connections': 3,
 };
 
-export async function soak(minutes) {
+export async function soak(minutes, needs = {}) {
   const probe = `--import=${join(import.meta.dirname, 'footprint-probe.mjs')}`;
-  const world = await World.start({ env: { NODE_OPTIONS: probe } });
+  const world = await World.start({ ...needs, env: { NODE_OPTIONS: probe } });
   const [ledger, timeline] = [new Ledger(), new Timeline()];
   const door = new Door(world.issuer, ledger, timeline);
   const stage = { world, door, ledger, timeline };

@@ -25,15 +25,16 @@ export class World {
    * @param options.sentinel Redis under Sentinels
    * @param options.failover the servers know both databases
    * @param options.env more settings
+   * @param options.settings of PostgreSQL
    */
-  static async start({ build, sentinel = false, failover = false, smallDisk, env = {}, postgresSettings } = {}) {
+  static async start({ build, sentinel = false, failover = false, smallDisk, env = {}, settings } = {}) {
     const world = new World();
     world.mark = undoMark();
     world.home = mkdtempSync(join(tmpdir(), 'authplane-faults-'));
     chmodSync(world.home, 0o755);
     atTheEnd(() => rmSync(world.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
     try {
-      await world.#start({ build, sentinel, failover, smallDisk, env, postgresSettings });
+      await world.#start({ build, sentinel, failover, smallDisk, env, settings });
     } catch (error) {
       await world.stop();
       throw error;
@@ -41,10 +42,10 @@ export class World {
     return world;
   }
 
-  async #start({ build, sentinel, failover, smallDisk, env, postgresSettings }) {
+  async #start({ build, sentinel, failover, smallDisk, env, settings }) {
     const { home } = this;
     this.upstream = await startUpstream();
-    this.postgres = await PostgresPair.start(home, { smallDisk, settings: postgresSettings });
+    this.postgres = await PostgresPair.start(home, { smallDisk, settings });
     this.redis = await (sentinel ? SentinelRedis : SingleRedis).start(home);
     const port = await freePort();
     this.issuer = `http://localhost:${port}`;
@@ -72,6 +73,7 @@ export class World {
       this.replicas.push(await Replica.prepare(home, `replica-${n}`, this.env, build));
     this.replicas.forEach((replica) => replica.launch());
     await Promise.all(this.replicas.map((replica) => replica.untilReady()));
+    if ((await this.redis.connections()) < REPLICAS) throw new Error('the replicas do not use this Redis');
     this.ingress = await Ingress.start(home, port, this.replicas);
     await this.#register();
   }

@@ -57,12 +57,9 @@ function chosenFaults() {
 async function runTrials(trials) {
   const results = [];
   for (const [name, fault] of Object.entries(trials)) {
-    const needs = { ...(values.build && { build: resolve(values.build) }), ...fault.world, settings };
-    const result = await trial(
-      name,
-      { ...fault, world: needs },
-      { before: Number(values.before), after: Number(values.after) },
-    );
+    const needs = { ...common, ...fault.world };
+    const around = { before: Number(values.before), after: Number(values.after) };
+    const result = await trial(name, { ...fault, world: needs }, around);
     results.push(result);
     tell(result);
     if (result.violations.length > 0) process.exitCode = 1;

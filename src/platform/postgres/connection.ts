@@ -61,7 +61,7 @@ export function poolConfig(connection: PostgresConnection, size: PoolSize = {}):
     query_timeout: PATIENCE_MILLIS,
     onConnect: (client) =>
       // The server gives up a little earlier than we do, so that a statement we no longer wait for cannot commit later.
-      void client.query(`set statement_timeout = ${PATIENCE_MILLIS - 100}`),
+      client.query(`set statement_timeout = ${PATIENCE_MILLIS - 100}`),
   };
 }
 

@@ -17,9 +17,9 @@ import { QueueRedis } from './queue-redis.js';
 const PREFIX = '{authplane}';
 const DAY_SECONDS = 86_400;
 /** The queue's and the worker's statements, and what each of them listens on. */
-const CONNECTIONS = 4;
+const CONNECTIONS = 6;
 /** None of BullMQ's statements waits for anything. */
-const PATIENCE_MILLIS = 10_000;
+const PATIENCE_MILLIS = 3_000;
 const END_MILLIS = 1_000;
 /** How long a worker rests after a queue refused to give it a job. */
 const REST_MILLIS = 1_000;

@@ -49,7 +49,7 @@ export async function end(child, signal) {
 }
 
 /** Asks again and again until `ready` is true. */
-export async function until(what, ready, { seconds = 60, child } = {}) {
+export async function until(what, ready, { seconds = 180, child } = {}) {
   const deadline = performance.now() + seconds * 1000;
   while (!(await ready().catch(() => false))) {
     if (child && !lives(child))

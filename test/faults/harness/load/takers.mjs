@@ -3,7 +3,7 @@ import { Ground, claimsOf } from '../ledger.mjs';
 import { ADMIN_KEY } from '../replica.mjs';
 import { askForToken, basicOf, persist } from './asking.mjs';
 import { Family } from './families.mjs';
-import { introspect } from './watching.mjs';
+import { check, introspect } from './watching.mjs';
 
 /** At every replica but the one that ended it, at once. */
 async function mustBeGone(stage, token, what) {
@@ -21,10 +21,15 @@ async function mustBeGone(stage, token, what) {
   stage.ledger.slowestCheck = Math.max(stage.ledger.slowestCheck ?? 0, performance.now() - asked);
 }
 
+/** Before it ends, everybody has seen that it is active: whoever remembers that will be found out. */
+const seenEverywhere = (stage, token) =>
+  Promise.all(stage.world.replicas.filter(({ lives }) => lives).map(({ url }) => check(stage, token, url)));
+
 const aFamily = async (stage, kind, person, options) => {
   const family = new Family(stage, kind, person, options);
   if (!(await family.begin())) return undefined;
   stage.ledger.families.delete(family); // it will not live long
+  await seenEverywhere(stage, family.token);
   return family;
 };
 
@@ -100,6 +105,7 @@ export const suspender = (stage) => async () => {
   if (answer.outcome !== 'ok') return;
   const ground = new Ground('client', made.body.client_id);
   const token = ledger.issued(answer.body.access_token, [ground]);
+  await seenEverywhere(stage, token);
   ground.unsettle();
   const path = `clients/${made.body.client_id}/suspend`;
   const suspended = await persist(stage, 'operator', () => askOperator(stage, 'PATCH', path));

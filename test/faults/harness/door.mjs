@@ -55,7 +55,11 @@ export class Door {
       ({ statusCode: status, headers: received } = response);
       body = await response.body.text();
     } catch (error) {
-      return { outcome: 'lost', what: error.code ?? error.name, mayHaveBeenDone: error.code !== 'ECONNREFUSED' };
+      return {
+        outcome: 'lost',
+        what: typeof error.code === 'string' ? error.code : error.name,
+        mayHaveBeenDone: error.code !== 'ECONNREFUSED',
+      };
     }
     if (received['x-request-id'] === undefined)
       return { outcome: 'lost', what: `ingress ${status}`, mayHaveBeenDone: true };

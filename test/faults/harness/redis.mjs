@@ -102,8 +102,11 @@ export class SentinelRedis {
     return this.primary;
   }
 
-  get sentinelAddresses() {
-    return this.sentinels.map(({ port }) => `127.0.0.1:${port}`);
+  get env() {
+    return {
+      AUTHPLANE_REDIS_SENTINELS: this.sentinels.map(({ port }) => `127.0.0.1:${port}`).join(','),
+      AUTHPLANE_REDIS_SENTINEL_NAME: GROUP,
+    };
   }
 
   /** The primary is gone; the Sentinels notice and promote the replica. @returns milliseconds until they agreed */

@@ -12,7 +12,8 @@ const HEAD = [
   'lost',
   'not cured by 1 retry',
   's without success',
-  'of these with proof',
+  's without a token',
+  's without one with proof',
   'facts held',
   'replays tried',
   'bound/confidential killed',
@@ -45,6 +46,7 @@ function row(result) {
     failing(failures, false),
     counts.uncured ?? 0,
     longestWithoutSuccess,
+    longestWithoutSuccessByKind.machine,
     longestWithoutSuccessByKind['machine with proof'],
     held.reduce((all, key) => all + (counts[key] ?? 0), 0),
     counts['replays tried'] ?? 0,
@@ -58,6 +60,7 @@ export function tell(result) {
   const { fault, violations, failures, counts } = result;
   console.log(`\n${fault}`);
   HEAD.slice(1).forEach((name, at) => console.log(`  ${name.padEnd(28)}${row(result)[at + 1]}`));
+  if (result.noted) console.log(`  ${'noted'.padEnd(28)}${JSON.stringify(result.noted)}`);
   console.log(`  ${'failures'.padEnd(28)}${JSON.stringify(failures)}`);
   console.log(`  ${'counted'.padEnd(28)}${JSON.stringify(counts)}`);
   tellViolations(violations);

@@ -67,7 +67,9 @@ export const faults = {
       const { disk, primary } = world.postgres;
       const supervised = primary.supervise();
       disk.fill();
-      await until('a full disk to be noticed', () => world.replicas[0].complained(), { seconds: 40 });
+      await until('a full disk to be noticed', async () => world.replicas.some((replica) => replica.complained()), {
+        seconds: 40,
+      });
       await sleep(10_000);
       disk.free();
       await replicasReady(world);

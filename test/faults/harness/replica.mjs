@@ -70,11 +70,9 @@ export class Replica {
     return text === '' ? {} : JSON.parse(text);
   }
 
-  /** Whether it says itself that it cannot do its work. */
-  async complained() {
-    return (
-      (await fetch(`${this.url}/ready`)).status === 503 || /"level":"error"|"database/.test(this.log.slice(-5_000))
-    );
+  /** Whether it has said lately that it cannot write. */
+  complained() {
+    return this.log.slice(-5_000).includes('the database is away');
   }
 
   /** What the kernel knows of it: resident memory in MB, open files. */

@@ -5,7 +5,7 @@ import { askForToken, basicOf, persist } from './asking.mjs';
 import { Family } from './families.mjs';
 import { check, introspect } from './watching.mjs';
 
-/** At every replica but the one that ended it, at once. */
+/** At every replica, at the next request. */
 async function mustBeGone(stage, token, what) {
   const asked = performance.now();
   const { replicas } = stage.world;

@@ -54,7 +54,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
     if (!queued) return;
     const { name, id, attemptsMade, data } = queued;
     const over = attemptsMade >= (queued.opts.attempts ?? 1);
-    jobFailures.inc({ job: this.jobs.of(name) ? name : 'other', final: String(over) });
+    jobFailures.inc({ job_name: this.jobs.of(name) ? name : 'other', final: String(over) });
     this.#log.warn({ message: `job ${name} failed`, job: id, attemptsMade, over, error: error.message });
     if (!over) return;
     await this.jobs

@@ -20,6 +20,6 @@ async function timed(job: string, run: () => Promise<void>): Promise<void> {
     await run();
     outcome = 'completed';
   } finally {
-    jobDuration.observe({ job, outcome }, secondsSince(startedAt));
+    jobDuration.observe({ job_name: job, outcome }, secondsSince(startedAt));
   }
 }

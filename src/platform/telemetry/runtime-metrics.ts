@@ -36,13 +36,13 @@ export const outgoingDuration = histogram(
   ['trust', 'outcome'],
 );
 export const jobDuration = histogram('authserver_job_duration_seconds', 'Jobs that were run, by how they ended.', [
-  'job',
+  'job_name',
   'outcome',
 ]);
 export const jobFailures = counter(
   'authserver_job_failures_total',
   'Attempts of jobs that failed. final true: it is not tried again.',
-  ['job', 'final'],
+  ['job_name', 'final'],
 );
 
 export const jobs = gauge('authserver_jobs', 'Jobs of the whole queue, by their state.', ['state']);

@@ -237,9 +237,10 @@ describe('metrics of clients', () => {
       'authplane_xaa_subject_resolutions_total{outcome="mapped"}': 1,
       authserver_oidc_jwks_cache_hits_total: 1,
     });
-    await app.admin('PATCH', `/admin/xaa/policies/${flow.policyId}`, { enabled: false });
+    await app.admin('PUT', `/admin/xaa/policies/${flow.policyId}`, { enabled: false });
     const denied = await moving(async () => present(flow, await assertionOf(flow)));
-    expect(denied).toMatchObject({ 'authplane_xaa_policy_evaluation_total{outcome="denied"}': 1 });
+    // Once on what was remembered of the policy, and once on what it is now.
+    expect(denied).toMatchObject({ 'authplane_xaa_policy_evaluation_total{outcome="denied"}': 2 });
   });
 });
 
@@ -262,7 +263,7 @@ describe('metrics of upstream accounts', () => {
     const [{ id } = { id: '' }] = await app.sql<{ id: string }>('select id from connections where user_id = $1', [
       at.user.id,
     ]);
-    const off = await moving(() => app.admin('DELETE', `/admin/broker/grants/${id}`));
+    const off = await moving(() => app.admin('DELETE', `/admin/grants/broker/${id}`));
     expect(off).toMatchObject({ [`authserver_connection_disconnect_total${labels}`]: 1 });
   });
 });

@@ -1,17 +1,20 @@
-/** Loaded into each replica of a soak by `--import`: every ten seconds one line on what the process holds. */
-import { appendFileSync } from 'node:fs';
+/** Loaded into each replica of a soak by `--import`: every ten seconds one line on the least that the process held meanwhile. */
+import { appendFileSync, readdirSync } from 'node:fs';
 
 const WINDOW_SECONDS = 10;
-let least = Infinity;
+let least = {};
 let seconds = 0;
 
 setInterval(() => {
-  // Between two collections the heap only grows: the least of a window comes nearest to what is really held.
-  least = Math.min(least, process.memoryUsage().heapUsed);
+  // Between two collections the heap only grows, and requests come and go: the least is what stays.
+  const now = {
+    heap: process.memoryUsage().heapUsed / 1_048_576,
+    handles: process.getActiveResourcesInfo().length,
+    descriptors: readdirSync('/proc/self/fd').length,
+  };
+  for (const [what, value] of Object.entries(now)) least[what] = Math.min(least[what] ?? Infinity, value);
   seconds += 1;
   if (seconds % WINDOW_SECONDS !== 0) return;
-  const handles = process.getActiveResourcesInfo().length;
-  const line = JSON.stringify({ at: Date.now(), heap: least / 1048576, handles });
-  appendFileSync(process.env.HARNESS_FOOTPRINT, `${line}\n`);
-  least = Infinity;
+  appendFileSync(process.env.HARNESS_FOOTPRINT, `${JSON.stringify(least)}\n`);
+  least = {};
 }, 1_000).unref();

@@ -1,5 +1,5 @@
 /** One built server as a process of its own. */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { end, freePort, launch, lives, until } from './processes.mjs';
 
@@ -75,13 +75,8 @@ export class Replica {
     return this.log.slice(-5_000).includes('the database is away');
   }
 
-  /** What the kernel knows of it: resident memory in MB, open files. */
-  get footprint() {
-    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
-    return {
-      rss: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024,
-      fds: readdirSync(`/proc/${this.pid}/fd`).length,
-    };
+  get residentMegabytes() {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))[1]) / 1024;
   }
 
   get log() {

@@ -9,6 +9,8 @@ import { Load } from './load/load.mjs';
 import { Timeline } from './timeline.mjs';
 import { World } from './world.mjs';
 
+/** Connections that nobody needs are closed at once, so that one that is never given back is seen. */
+const EAGER_POOL = { AUTHPLANE_STORAGE_POSTGRES_MAX_CONN_IDLE_TIME: '10s' };
 const EVERY_MILLIS = 10_000;
 /** Caches fill and code is compiled: that growth is no leak. */
 const WARM_UP_SHARE = 0.3;
@@ -24,7 +26,7 @@ const TOLERATED = {
 
 export async function soak(minutes, needs = {}) {
   const probe = `--import=${join(import.meta.dirname, 'footprint-probe.mjs')}`;
-  const world = await World.start({ ...needs, env: { NODE_OPTIONS: probe } });
+  const world = await World.start({ ...needs, env: { NODE_OPTIONS: probe, ...EAGER_POOL } });
   const [ledger, timeline] = [new Ledger(), new Timeline()];
   const door = new Door(world.issuer, ledger, timeline);
   const stage = { world, door, ledger, timeline };
@@ -66,12 +68,15 @@ function count(timeline, from, counted) {
 async function sample(world, hours) {
   const [postgres, redis] = await Promise.all([world.postgres.connections(), world.redis.connections()]);
   const each = world.replicas.map((replica) => {
-    const { rss, fds } = replica.footprint;
-    const last = existsSync(replica.footprints)
-      ? readFileSync(replica.footprints, 'utf8').trim().split('\n').at(-1)
-      : undefined;
-    const { heap, handles } = last ? JSON.parse(last) : {};
-    return { hours, of: replica.name, 'resident MB': rss, 'file descriptors': fds, 'heap MB': heap, handles };
+    const lines = existsSync(replica.footprints) ? readFileSync(replica.footprints, 'utf8').trim().split('\n') : [];
+    const { heap, handles, descriptors } = JSON.parse(lines.at(-1) ?? '{}');
+    const values = {
+      'resident MB': replica.residentMegabytes,
+      'heap MB': heap,
+      handles,
+      'file descriptors': descriptors,
+    };
+    return { hours, of: replica.name, ...values };
   });
   return [...each, { hours, of: 'all replicas', 'Postgres connections': postgres, 'Redis connections': redis }];
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
-import { expect } from 'vitest';
+import { until } from './until.js';
 
 /**
  * A Redis of its own for one file: empty, without persistence, on a free port of the loopback interface.
@@ -129,7 +129,7 @@ export class TestRedis {
 
 /** Until a client that was cut off has found Redis again. */
 export async function untilAnswered({ client }: { client: { ping(): Promise<string> } }): Promise<void> {
-  await expect.poll(() => client.ping().catch(() => 'away'), { timeout: 5000, interval: 10 }).toBe('PONG');
+  await until('Redis answers', () => client.ping(), 'PONG', 5_000);
 }
 
 function findServer(): string {

@@ -21,6 +21,7 @@ import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { sealedKeyColumn } from './keys/private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
+import { BreakerModule } from './platform/breaker/breaker.module.js';
 import { ClockModule } from './platform/clock/clock.module.js';
 import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
@@ -56,6 +57,7 @@ export class AppModule {
         ConfigModule.of(config),
         ClockModule.of(clock),
         PostgresModule.of(connection, config.storage.postgres),
+        BreakerModule,
         EphemeralModule,
         QueueModule.of(connection),
         OutboxModule,

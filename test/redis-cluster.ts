@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { startRedis, type TestRedis } from './redis.js';
+import { caughtUp, startRedis, type TestRedis } from './redis.js';
 import { until } from './until.js';
 
 const SLOTS = 16_384;
@@ -19,6 +19,8 @@ export interface RedisCluster {
   untilSucceeded(): Promise<void>;
   /** Cuts the replica off, so that it misses what the primary is told from now on. */
   isolateReplica(): Promise<void>;
+  /** The replica takes our slot without asking anybody, and its primary follows it from then on. */
+  takeOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -64,11 +66,17 @@ export async function startRedisCluster(): Promise<RedisCluster> {
       await until('the replica has taken over', role, 'master');
     },
     isolateReplica: async () => {
+      await caughtUp(ours, replica);
       await replica.operate(async (it) => {
         await it.config('SET', 'masterauth', 'not-the-password');
         await it.config('SET', 'masteruser', 'nobody');
       });
       await ours.operate((it) => it.call('CLIENT', 'KILL', 'TYPE', 'replica'));
+    },
+    takeOver: async () => {
+      await replica.operate((it) => it.call('CLUSTER', 'FAILOVER', 'TAKEOVER'));
+      const role = () => ours.operate(async (it) => ((await it.call('ROLE')) as unknown[])[0]);
+      await until('the former primary follows', role, 'slave');
     },
     stop: async () => {
       for (const node of nodes) {

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { startRedis, type TestRedis } from './redis.js';
+import { caughtUp, startRedis, type TestRedis } from './redis.js';
 import { until } from './until.js';
 
 /** How long the primary may be silent before the sentinels take it for dead. */
@@ -62,6 +62,7 @@ export async function startSentinelTrio(name = 'authplane'): Promise<SentinelTri
     isolateReplica: async () => {
       const leading = await primary();
       const replica = data.find((each) => each !== leading)!;
+      await caughtUp(leading, replica);
       // A wrong password keeps the link down, and the data that it has stay.
       await replica.operate(async (it) => {
         await it.config('SET', 'masterauth', 'not-the-password');

@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { expect } from 'vitest';
 import { findBinaries } from '../src/platform/postgres/embedded-binaries.js';
 import { initCluster } from '../src/platform/postgres/embedded-cluster.js';
 import { launch } from '../src/platform/postgres/embedded-launch.js';
@@ -10,6 +9,7 @@ import { chooseRunner } from '../src/platform/postgres/embedded-runner.js';
 import { migrate } from '../src/platform/postgres/migrate.js';
 import { temporaryDirectory } from './postgres.js';
 import { freePort } from './server-process.js';
+import { until } from './until.js';
 
 /** One server of a pair, on a port of the loopback interface. */
 export interface PairedPostgres {
@@ -56,7 +56,7 @@ export async function startPostgresPair({ synchronous = true } = {}): Promise<Po
     await primary.sql('select pg_reload_conf()');
   }
   const state = () => primary.sql('select sync_state from pg_stat_replication');
-  await expect.poll(state, { timeout: 15_000, interval: 50 }).toEqual([{ sync_state: synchronous ? 'sync' : 'async' }]);
+  await until('the standby is attached', state, [{ sync_state: synchronous ? 'sync' : 'async' }]);
   const hosts = [primary, standby].map(({ port }) => `127.0.0.1:${port}`).join(',');
   return {
     primary,
@@ -98,8 +98,8 @@ class Server implements PairedPostgres {
       unix_socket_directories: '',
       ...(this.#conninfo ? { primary_conninfo: this.#conninfo } : {}),
     });
-    const answers = () => this.sql('select 1 as one', [], 'postgres').catch(String);
-    await expect.poll(answers, { timeout: 20_000, interval: 20 }).toEqual([{ one: 1 }]);
+    const answers = () => this.sql('select 1 as one', [], 'postgres');
+    await until('the server answers', answers, [{ one: 1 }]);
   }
 
   /** On a connection as the driver makes it, to a standby too. */
@@ -157,7 +157,7 @@ class Server implements PairedPostgres {
     if (postmaster === undefined) return;
     const all = family(postmaster);
     this.#signal(whom(postmaster), signal);
-    await expect.poll(() => all.filter(isRunning), { timeout: 15_000, interval: 10 }).toEqual([]);
+    await until('its processes end', () => all.filter(isRunning), []);
   }
 
   freeze(): void {

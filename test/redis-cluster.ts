@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { expect } from 'vitest';
-import { startRedis, type TestRedis } from './redis.js';
+import { caughtUp, startRedis, type TestRedis } from './redis.js';
+import { until } from './until.js';
 
 const SLOTS = 16_384;
 /** Everything of ours lies in the slot of this tag. */
@@ -19,6 +19,8 @@ export interface RedisCluster {
   untilSucceeded(): Promise<void>;
   /** Cuts the replica off, so that it misses what the primary is told from now on. */
   isolateReplica(): Promise<void>;
+  /** The replica takes our slot without asking anybody, and its primary follows it from then on. */
+  takeOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -44,18 +46,15 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   const slot = Number(await nodes[0]!.operate((it) => it.call('CLUSTER', 'KEYSLOT', TAG)));
   const ours = primaries[Math.floor((slot * 3) / SLOTS)]!;
   const id = String(await ours.operate((it) => it.call('CLUSTER', 'MYID')));
-  await expect
-    .poll(() => replica.operate(async (it) => String(await it.call('CLUSTER', 'NODES'))), { timeout: 10_000 })
-    .toContain(id);
+  const nodesKnown = () => replica.operate(async (it) => String(await it.call('CLUSTER', 'NODES')));
+  await until('the replica knows its primary', nodesKnown, (it) => it.includes(id));
   await replica.operate((it) => it.call('CLUSTER', 'REPLICATE', id));
-  await expect
-    .poll(() => ours.operate((it: Redis) => it.info('replication')), { timeout: 10_000, interval: 50 })
-    .toMatch(/state=online/);
+  const attached = () => ours.operate((it: Redis) => it.info('replication'));
+  await until('the replica is attached', attached, (it) => it.includes('state=online'));
+  const whole = /cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:4/;
   for (const node of nodes) {
     const known = () => node.operate(async (it) => String(await it.call('CLUSTER', 'INFO')));
-    await expect
-      .poll(known, { timeout: 10_000, interval: 50 })
-      .toMatch(/cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:4/);
+    await until('the cluster is whole', known, (it) => whole.test(it));
   }
   return {
     nodes: primaries.map(({ address }) => address).join(','),
@@ -64,14 +63,20 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     replica,
     untilSucceeded: async () => {
       const role = () => replica.operate(async (it) => ((await it.call('ROLE')) as unknown[])[0]);
-      await expect.poll(role, { timeout: 15_000, interval: 50 }).toBe('master');
+      await until('the replica has taken over', role, 'master');
     },
     isolateReplica: async () => {
+      await caughtUp(ours, replica);
       await replica.operate(async (it) => {
         await it.config('SET', 'masterauth', 'not-the-password');
         await it.config('SET', 'masteruser', 'nobody');
       });
       await ours.operate((it) => it.call('CLIENT', 'KILL', 'TYPE', 'replica'));
+    },
+    takeOver: async () => {
+      await replica.operate((it) => it.call('CLUSTER', 'FAILOVER', 'TAKEOVER'));
+      const role = () => ours.operate(async (it) => ((await it.call('ROLE')) as unknown[])[0]);
+      await until('the former primary follows', role, 'slave');
     },
     stop: async () => {
       for (const node of nodes) {

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import { expect } from 'vitest';
-import { startRedis, type TestRedis } from './redis.js';
+import { caughtUp, startRedis, type TestRedis } from './redis.js';
+import { until } from './until.js';
 
 /** How long the primary may be silent before the sentinels take it for dead. */
 const DOWN_AFTER_MILLIS = 700;
@@ -43,7 +43,7 @@ export async function startSentinelTrio(name = 'authplane'): Promise<SentinelTri
   // Only who knows the replica and the other two can move everybody over.
   for (const sentinel of sentinels) {
     const known = () => sentinel.operate(async (it) => String(await it.call('INFO', 'sentinel')));
-    await expect.poll(known, { timeout: 10_000, interval: 50 }).toMatch(/slaves=1,sentinels=3/);
+    await until('the sentinels know each other', known, (it) => it.includes('slaves=1,sentinels=3'));
   }
   const primary = async (): Promise<TestRedis> => {
     const found = await ask(sentinels[0]!);
@@ -56,12 +56,13 @@ export async function startSentinelTrio(name = 'authplane'): Promise<SentinelTri
     primary,
     untilSucceeded: async (former) => {
       const all = async () => (await Promise.all(sentinels.map(ask))).every((each) => each && each !== former);
-      await expect.poll(all, { timeout: 15_000, interval: 50 }).toBe(true);
+      await until('the sentinels agree on another primary', all, true);
       return primary();
     },
     isolateReplica: async () => {
       const leading = await primary();
       const replica = data.find((each) => each !== leading)!;
+      await caughtUp(leading, replica);
       // A wrong password keeps the link down, and the data that it has stay.
       await replica.operate(async (it) => {
         await it.config('SET', 'masterauth', 'not-the-password');
@@ -84,5 +85,5 @@ export async function startSentinelTrio(name = 'authplane'): Promise<SentinelTri
 /** Until a replica has all that the primary has. */
 async function attached(primary: TestRedis): Promise<void> {
   const state = () => primary.operate((it: Redis) => it.info('replication'));
-  await expect.poll(state, { timeout: 10_000, interval: 50 }).toMatch(/state=online/);
+  await until('the replica is attached', state, (it) => it.includes('state=online'));
 }

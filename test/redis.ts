@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
-import { expect } from 'vitest';
+import { until } from './until.js';
 
 /**
  * A Redis of its own for one file: empty, without persistence, on a free port of the loopback interface.
@@ -29,6 +29,12 @@ export interface RedisRole {
   /** It watches others and keeps nothing. */
   readonly sentinel: boolean;
 }
+
+/** They end with this process, however it ends. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
 
 export class TestRedis {
   readonly url: string;
@@ -55,7 +61,6 @@ export class TestRedis {
       ...(sentinel ? ['--sentinel'] : ['--save', '']),
       ...settings,
     ];
-    process.once('exit', () => this.#process?.kill('SIGKILL'));
   }
 
   /** `host:port` */
@@ -67,6 +72,8 @@ export class TestRedis {
   async start(): Promise<void> {
     const child = spawn(this.server, this.#options, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     for await (const line of createInterface({ input: child.stdout })) {
       if (!/Ready to accept connections|Sentinel ID is/.test(line)) continue;
       child.stdout.resume();
@@ -127,9 +134,21 @@ export class TestRedis {
   }
 }
 
+/** Until the replica has all that its primary was told before. */
+export async function caughtUp(primary: TestRedis, replica: TestRedis): Promise<void> {
+  const offset = async (at: TestRedis, of: RegExp) =>
+    Number(of.exec(await at.operate((it) => it.info('replication')))?.[1]);
+  const wanted = await offset(primary, /master_repl_offset:(\d+)/);
+  await until(
+    'the replica has caught up',
+    () => offset(replica, /slave_repl_offset:(\d+)/),
+    (it) => it >= wanted,
+  );
+}
+
 /** Until a client that was cut off has found Redis again. */
 export async function untilAnswered({ client }: { client: { ping(): Promise<string> } }): Promise<void> {
-  await expect.poll(() => client.ping().catch(() => 'away'), { timeout: 5000, interval: 10 }).toBe('PONG');
+  await until('Redis answers', () => client.ping(), 'PONG', 5_000);
 }
 
 function findServer(): string {

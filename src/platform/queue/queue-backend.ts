@@ -8,6 +8,7 @@ import {
   type BackendFactory,
   type IQueueBackend,
 } from 'bullmq';
+import { Cluster, Redis } from 'ioredis';
 import { Config } from '../../config/config.js';
 import { openPool, type PostgresConnection } from '../postgres/connection.js';
 import { queueSchema } from '../postgres/queue-schema.js';
@@ -29,7 +30,7 @@ const REST_MILLIS = 1_000;
  */
 setDefaultBackendFactory(((name, options, roles) =>
   resting(
-    options.connection instanceof QueueRedis
+    options.connection instanceof Redis || options.connection instanceof Cluster
       ? // The check would ask for INFO, which hosted Redis services may refuse.
         createRedisBackend(name, { ...options, skipVersionCheck: true }, roles)
       : createPostgresBackend(name, options as never, roles),
@@ -57,12 +58,11 @@ export class QueueBackend implements BeforeApplicationShutdown, OnApplicationShu
   readonly #pool: ReturnType<typeof openPool> | undefined;
 
   constructor({ redis }: Config, postgres: PostgresConnection) {
-    this.#redis = redis.url ? new QueueRedis(redis.url) : undefined;
-    this.#redis?.on('error', () => {}); // the queue tells
+    this.#redis = redis.isSet ? new QueueRedis(redis) : undefined;
     this.#pool = this.#redis ? undefined : poolOf(postgres);
     this.options = {
       prefix: PREFIX,
-      connection: this.#redis ?? (this.#pool as object),
+      connection: this.#redis?.connection ?? (this.#pool as object),
       defaultJobOptions: {
         removeOnComplete: { age: DAY_SECONDS / 24, count: 10_000 },
         removeOnFail: { age: 7 * DAY_SECONDS, count: 10_000 },

@@ -51,10 +51,13 @@ export async function end(child, signal) {
 /** Asks again and again until `ready` is true. */
 export async function until(what, ready, { seconds = 180, child } = {}) {
   const deadline = performance.now() + seconds * 1000;
+  const fail = (why) => {
+    const said = child ? `\n${readFileSync(child.log, 'utf8').slice(-3000)}` : '';
+    throw new Error(`${what}: ${why}${said}`);
+  };
   while (!(await ready().catch(() => false))) {
-    if (child && !lives(child))
-      throw new Error(`${what}: the process ended:\n${readFileSync(child.log, 'utf8').slice(-3000)}`);
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
+    if (child && !lives(child)) fail('the process ended');
+    if (performance.now() > deadline) fail(`not within ${seconds} s`);
     await sleep(25);
   }
 }

@@ -34,6 +34,7 @@ import { RetentionModule } from './platform/retention/retention.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 import { XaaModule } from './xaa/xaa.module.js';
 
 /** What the application is made from; a test brings its own clock. */
@@ -64,6 +65,7 @@ export class AppModule {
         HttpModule,
         HealthModule,
         AuditModule,
+        WebhooksModule,
         EncryptionModule,
         ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),

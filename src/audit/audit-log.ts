@@ -39,6 +39,8 @@ export interface AuditQuery {
   readonly offset?: number;
 }
 
+type RecordListener = (tx: Transaction, facts: readonly AuditFact[]) => Promise<void>;
+
 /** While more refusals than this wait for the database, further ones are counted instead of kept (S9). */
 const MAX_WAITING_REFUSALS = 2_000;
 const MAX_TEXT = 300;
@@ -47,6 +49,7 @@ const MAX_TEXT = 300;
 export class AuditLog {
   readonly #log = new Logger(AuditLog.name);
   readonly #refusals: InsertBatcher<object>;
+  readonly #listeners: RecordListener[] = [];
   #dropped = 0;
 
   constructor(
@@ -67,6 +70,12 @@ export class AuditLog {
   /** Records facts inside the transaction that makes them true. */
   async record(tx: Transaction, ...facts: readonly AuditFact[]): Promise<void> {
     await tx.query(INSERT_AUDIT_ROWS, [this.rows(...facts)]);
+    for (const hear of this.#listeners) await hear(tx, facts);
+  }
+
+  /** `hear` is told of what `record` records, in its transaction; not of `rows`, so that no token waits for a listener. */
+  onRecorded(hear: RecordListener): void {
+    this.#listeners.push(hear);
   }
 
   /**

@@ -53,6 +53,7 @@ const rules: readonly Rule[] = [
       ? 'admin.audit_default_lookback must be at most admin.audit_max_lookback'
       : undefined,
   ],
+  webhookRules,
   oidcRules,
   resourceRules,
   ({ brokerProviders, dataEncryption }) => [
@@ -64,6 +65,18 @@ const rules: readonly Rule[] = [
       .map(({ slug }) => `broker_providers: slug ${slug} is there twice`),
   ],
 ];
+
+function webhookRules(config: Config): string[] {
+  const { webhooks } = config;
+  return webhooks.flatMap(({ name, url }, index) => [
+    ...(webhooks.findIndex((other) => other.name === name) === index
+      ? []
+      : [`webhooks: the name ${name} is there twice`]),
+    ...(production(config) && url.startsWith('http:')
+      ? [`webhooks[${index}].url must be https unless the issuer is on localhost`]
+      : []),
+  ]);
+}
 
 function oidcRules(config: Config): string[] {
   const { oidc } = config;

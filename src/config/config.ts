@@ -26,6 +26,7 @@ import {
 import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+import { WebhookSettings } from './webhook-settings.js';
 import type { SecretReferences } from './secret-references.js';
 
 /**
@@ -121,6 +122,13 @@ export class Config {
     'One more provider, for whoever configures by environment alone.',
   )
   readonly brokerProvider: SingleProviderSettings;
+
+  @records(
+    'webhooks',
+    () => WebhookSettings,
+    'Who is told of revocations and the like, by signed requests (docs/guides/webhooks.md).',
+  )
+  readonly webhooks: readonly WebhookSettings[];
 
   @text('client_secret_pepper', {
     default: '',

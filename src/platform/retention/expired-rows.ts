@@ -21,6 +21,7 @@ const EXPIRED = {
   used_assertions: 'expires_at < $1',
   revocations: 'expires_at < $1',
   connect_flows: 'expires_at < $1',
+  webhook_deliveries: `coalesce(delivered_at, given_up_at) < $1::timestamptz - interval '30 days'`,
 } as const;
 
 /** So few that a statement ends long before its time-out, and holds nobody up. */

@@ -20,6 +20,7 @@ import {
   RedisSettings,
   ServerSettings,
   RetentionSettings,
+  SecretReminderSettings,
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
@@ -92,6 +93,9 @@ export class Config {
     'How long records are kept. Whether a token is valid depends on none of it.',
   )
   readonly retention: RetentionSettings;
+
+  @section('secret_reminders', () => SecretReminderSettings, 'Of secrets that will end.')
+  readonly secretReminders: SecretReminderSettings;
 
   @section('observability', () => ObservabilitySettings, 'What the server says about itself.')
   readonly observability: ObservabilitySettings;

@@ -2,6 +2,7 @@ import { IsHexColor } from 'class-validator';
 import {
   Each,
   IsCidr,
+  IsDays,
   IsDsn,
   IsHttpsOrPathUrl,
   IsHttpUrl,
@@ -156,6 +157,16 @@ export class RetentionSettings {
     about: 'Days for which audit events are kept; 0: for ever.',
   })
   readonly auditDays: number;
+}
+
+export class SecretReminderSettings {
+  @list('days', {
+    default: ['30', '7', '1'],
+    about:
+      "How many days before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
+  })
+  @Each(IsDays())
+  readonly days: readonly string[];
 }
 
 export class AesMasterSettings {

@@ -72,6 +72,12 @@ export const IsAbsoluteUri = (): Check =>
     must('an absolute URI without fragment', (value) => URL.canParse(value) && !value.includes('#')),
   );
 
+export const IsDays = (): Check =>
+  check(
+    'isDays',
+    must('a number of days, 1 to 365', (value) => /^[1-9]\d{0,2}$/.test(value) && Number(value) <= 365),
+  );
+
 export const IsCidr = (): Check =>
   check(
     'isCidr',

@@ -34,6 +34,7 @@ const told: Readonly<Record<string, Telling>> = {
       secret_id: detail['secret'],
       expires_at: detail['expires_at'],
       days_left: detail['days_left'],
+      replaced: detail['replaced'],
     },
   }),
 };

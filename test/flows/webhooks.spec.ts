@@ -84,8 +84,8 @@ webhooks:
     await told(everything, 'client.suspended', 'client_id', client.id);
     await app.admin('PATCH', `/admin/clients/${client.id}/revoke`);
     await told(everything, 'client.revoked', 'client_id', client.id);
-    const { status } = await app.admin('DELETE', `/admin/clients/${gone.id}?force=true`);
-    expect(status).toBe(204);
+    const deleted = await app.admin('DELETE', `/admin/clients/${gone.id}?force=true`);
+    expect(deleted.status).toBe(204);
     await told(everything, 'client.deleted', 'client_id', gone.id);
     await disable(user);
     await told(everything, 'user.disabled', 'user_id', user.id);

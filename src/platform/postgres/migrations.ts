@@ -12,6 +12,7 @@ import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
 import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js';
 import { Webhooks0014 } from './migrations/0014-webhooks.js';
+import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -29,4 +30,5 @@ export const migrations = [
   LastUsedAgent0012,
   OverdueRevocations0013,
   Webhooks0014,
+  SecretReminders0015,
 ];

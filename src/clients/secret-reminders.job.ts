@@ -26,7 +26,7 @@ export class SecretRemindersJob extends Job {
   }
 
   async run(): Promise<void> {
-    const thresholds = this.config.secretReminders.days.map(Number);
+    const thresholds = this.config.secretReminders.before.map((days) => Number.parseInt(days, 10));
     if (thresholds.length === 0) return;
     const now = this.clock.now();
     const facts = await this.secrets.transaction(async (tx) => {

@@ -160,13 +160,13 @@ export class RetentionSettings {
 }
 
 export class SecretReminderSettings {
-  @list('days', {
-    default: ['30', '7', '1'],
+  @list('before', {
+    default: ['30d', '7d', '1d'],
     about:
-      "How many days before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
+      "How long before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
   })
   @Each(IsDays())
-  readonly days: readonly string[];
+  readonly before: readonly string[];
 }
 
 export class AesMasterSettings {

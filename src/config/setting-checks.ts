@@ -75,7 +75,10 @@ export const IsAbsoluteUri = (): Check =>
 export const IsDays = (): Check =>
   check(
     'isDays',
-    must('a number of days, 1 to 365', (value) => /^[1-9]\d{0,2}$/.test(value) && Number(value) <= 365),
+    must(
+      'a number of days such as 7d, at most 365d',
+      (value) => /^[1-9]\d{0,2}d$/.test(value) && parseInt(value, 10) <= 365,
+    ),
   );
 
 export const IsCidr = (): Check =>

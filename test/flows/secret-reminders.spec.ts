@@ -93,10 +93,10 @@ describe('whoever runs the server', () => {
   });
 
   it.each([
-    ['[20]', 1],
+    ['[20d]', 1],
     ['[]', 0],
-  ])('may choose when, or not at all: %s', async (days, count) => {
-    const chosen = await startTestApp({ yaml: `secret_reminders: { days: ${days} }` });
+  ])('may choose when, or not at all: %s', async (before, count) => {
+    const chosen = await startTestApp({ yaml: `secret_reminders: { before: ${before} }` });
     const { id } = await aConfidentialClient(chosen);
     await chosen.admin('POST', `/admin/clients/${id}/rotate-secret`, { overlap: '30d' });
     chosen.clock.advance(23 * DAY);

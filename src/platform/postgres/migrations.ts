@@ -13,6 +13,7 @@ import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js';
 import { Webhooks0014 } from './migrations/0014-webhooks.js';
 import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
+import { KeptDocuments0016 } from './migrations/0016-kept-documents.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -31,4 +32,5 @@ export const migrations = [
   OverdueRevocations0013,
   Webhooks0014,
   SecretReminders0015,
+  KeptDocuments0016,
 ];

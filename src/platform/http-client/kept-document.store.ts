@@ -20,7 +20,7 @@ export class KeptDocumentStore {
     await this.database.query(
       `insert into kept_documents (url, body, fetched_at) values ($1, $2, $3)
        on conflict (url) do update set body = excluded.body, fetched_at = excluded.fetched_at
-        where kept_documents.fetched_at < excluded.fetched_at`,
+        where kept_documents.fetched_at <= excluded.fetched_at`,
       [url, body, fetchedAt],
       'kept_documents.keep',
     );

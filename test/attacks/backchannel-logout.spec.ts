@@ -239,6 +239,7 @@ describe('keys', () => {
   });
 
   it('are known to a replica that starts while the company is away, for an hour, and judge as anywhere', async () => {
+    await at.acme.set({ rotated: false });
     const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;
     const state = async (): Promise<string> => (await at.app.admin('GET', `/admin/jobs/${id}`)).body.state;
     await expect.poll(state, { timeout: 10_000 }).toBe('completed');

@@ -9,10 +9,16 @@ import { queueSchema } from './queue-schema.js';
  * Brings the schema up to date and makes partitions ahead. Replicas may start together: one migrates, the others wait for it and
  * find nothing to do.
  *
+ * @param count how many of all migrations there shall be, for rows of an older schema; undefined: all
  * @returns the names of the migrations that ran
  */
-export async function migrate(connection: PostgresConnection, now: Date): Promise<string[]> {
-  const source = new DataSource({ type: 'postgres', migrations, logging: false, extra: clientConfig(connection) });
+export async function migrate(connection: PostgresConnection, now: Date, count?: number): Promise<string[]> {
+  const source = new DataSource({
+    type: 'postgres',
+    migrations: migrations.slice(0, count),
+    logging: false,
+    extra: clientConfig(connection),
+  });
   await source.initialize();
   const lock = source.createQueryRunner(); // its session holds the lock; the migrations run on another one
   try {
@@ -27,3 +33,6 @@ export async function migrate(connection: PostgresConnection, now: Date): Promis
     await source.destroy();
   }
 }
+
+/** The names of all migrations of this version, in their order. */
+export const migrationNames = (): string[] => migrations.map((Migration) => new Migration().name);

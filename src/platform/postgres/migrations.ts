@@ -14,6 +14,7 @@ import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js
 import { Webhooks0014 } from './migrations/0014-webhooks.js';
 import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
 import { KeptDocuments0016 } from './migrations/0016-kept-documents.js';
+import { RefusalsApart0020 } from './migrations/0020-refusals-apart.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -33,4 +34,5 @@ export const migrations = [
   Webhooks0014,
   SecretReminders0015,
   KeptDocuments0016,
+  RefusalsApart0020,
 ];

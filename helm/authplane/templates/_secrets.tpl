@@ -50,7 +50,7 @@
 {{- define "authplane.dsn" -}}
 {{- with .Values.externalDatabase -}}
 {{- $who := .user | urlquery | replace "+" "%20" -}}
-{{- if not .existingPasswordSecret -}}
+{{- if and .password (not .existingPasswordSecret) -}}
 {{- $who = printf "%s:%s" $who (.password | urlquery | replace "+" "%20") -}}
 {{- end -}}
 {{- printf "postgres://%s@%s:%v/%s?sslmode=%s" $who .host .port (.database | urlquery) .sslmode -}}

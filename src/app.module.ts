@@ -31,6 +31,7 @@ import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
 import { RetentionModule } from './platform/retention/retention.module.js';
+import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -55,6 +56,7 @@ export class AppModule {
       imports: [
         ConfigModule.of(config),
         ClockModule.of(clock),
+        TelemetryModule,
         PostgresModule.of(connection, config.storage.postgres),
         EphemeralModule,
         QueueModule.of(connection),

@@ -5,6 +5,7 @@ import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { jwksCacheHits, jwksCacheMisses } from '../platform/telemetry/protocol-metrics.js';
 import type { IdentityProvider } from './identity-provider.js';
 
 const TIMEOUT_SECONDS = 5;
@@ -69,7 +70,9 @@ export class OidcClient {
     const key = JSON.stringify([provider.issuer, provider.clientId, provider.clientSecret]);
     const known = this.#known.get(key);
     const age = known ? this.clock.now().getTime() - known.readAt.getTime() : Infinity;
-    if (known && age < FRESH_MS) return known;
+    const fresh = known && age < FRESH_MS;
+    (fresh ? jwksCacheHits : jwksCacheMisses).inc();
+    if (fresh) return known;
     try {
       return await this.#shared(key, provider);
     } catch (error) {

@@ -262,29 +262,6 @@ export class DataEncryptionSettings {
   readonly oldMasterKey?: string;
 }
 
-export class LoggingSettings {
-  @text('level', {
-    default: 'info',
-    oneOf: ['debug', 'info', 'warn', 'error'],
-    env: 'AUTHPLANE_LOG_LEVEL',
-    about: 'The least important line that is written.',
-  })
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-
-  @text('format', {
-    default: 'json',
-    oneOf: ['json', 'text'],
-    env: 'AUTHPLANE_LOG_FORMAT',
-    about: 'json: one object per line; text: for a person at a terminal.',
-  })
-  readonly format: 'json' | 'text';
-}
-
-export class ObservabilitySettings {
-  @section('logging', () => LoggingSettings, 'The log on standard output.')
-  readonly logging: LoggingSettings;
-}
-
 export class PagesSettings {
   @text('name', { default: 'AuthPlane', about: 'The name at the head of every page.' })
   readonly name: string;

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
 import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
+import { observedFetch } from './observed-fetch.js';
 import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
 import { type Resolver, resolveHost } from './resolver.js';
 
@@ -69,7 +70,11 @@ export class GuardedFetch {
     return this.#send(url, options, { method, body, headers: { ...headers, 'content-type': contentType } });
   }
 
-  async #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
+  #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
+    return observedFetch(url, options.trust, message.method ?? 'GET', () => this.#guarded(url, options, message));
+  }
+
+  async #guarded(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
     const target = outgoingUrl(url, options);
     if (this.#inFlight >= maxInFlight) throw new FetchFailed('capacity');
     const deadline = new AbortController();

@@ -8,6 +8,7 @@ import { collectBody, keepRawBody } from './body.js';
 import { cors } from './cors.js';
 import { hostCheck } from './host-check.js';
 import { listenerOf } from './listeners.js';
+import { observe } from './observation.js';
 import { openRequestContext } from './request-context.js';
 import { Throughput } from './throughput.js';
 
@@ -26,6 +27,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): read
   app.enableVersioning({ type: VersioningType.CUSTOM, defaultVersion: 'public', extractor: listenerOf });
   const doors = [
     openRequestContext,
+    observe,
     accessLog,
     baselineHeaders,
     boundedUrl,

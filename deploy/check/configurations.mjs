@@ -50,7 +50,6 @@ function judge(name, env, yamlPath, args) {
   const { address } = config.server;
   if (!/^(0\.0\.0\.0)?:\d+$/.test(address) || !/^(0\.0\.0\.0)?:\d+$/.test(config.admin.address))
     problems.push(`${name}: probes do not reach ${address} or ${config.admin.address}`);
-  if (!config.admin.allowedHosts.includes('10.1.2.3')) problems.push(`${name}: Prometheus is answered 421`);
   const key = config.dataEncryption.driver === 'aes_master' ? config.dataEncryption.masterKey : 'by Vault';
   if (config.signing.keyStore === 'postgres_key' && !key) problems.push(`${name}: no master key`);
 }
@@ -65,8 +64,7 @@ function environment(entries, secrets) {
   const env = {};
   for (const { name, value, valueFrom } of entries) {
     const { name: secret, key } = valueFrom?.secretKeyRef ?? {};
-    if (valueFrom?.fieldRef) env[name] = '10.1.2.3';
-    else if (secret) env[name] = secrets.get(secret)?.[key] ?? madeUp(key);
+    if (secret) env[name] = secrets.get(secret)?.[key] ?? madeUp(key);
     else env[name] = value.replace(/\$\((\w+)\)/g, (whole, other) => env[other] ?? whole);
   }
   return env;

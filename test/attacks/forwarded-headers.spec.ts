@@ -72,7 +72,7 @@ describe('the Host header', () => {
     }
   });
 
-  it('may be what admin.allowed_hosts says, however that is spelled: a pod is asked by its address', async () => {
+  it('may be what admin.allowed_hosts says, however that is spelled', async () => {
     const pod = await startTestApp({ settings: { ADMIN_ALLOWED_HOSTS: 'fd00::1f,10.1.2.3,AuthPlane.internal' } });
     for (const host of ['[fd00::1f]:9001', '10.1.2.3:9001', 'authplane.internal', 'AUTHPLANE.internal:9001'])
       expect([host, await status(pod.adminUrl, host)]).toEqual([host, 200]);

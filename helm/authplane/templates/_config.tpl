@@ -28,10 +28,10 @@
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* By which names the admin listener is called: its Service, its ingress, and the pod's own address, which Prometheus uses. */}}
+{{/* By which names the admin listener is called: those of its Service and its ingress. The pod's own address needs none: it is that of the connection. */}}
 {{- define "authplane.adminHosts" -}}
 {{- $service := include "authplane.fullname" . -}}
-{{- $hosts := list "$(POD_IP)" $service (printf "%s.%s" $service .Release.Namespace) (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s.svc.cluster.local" $service .Release.Namespace) -}}
+{{- $hosts := list $service (printf "%s.%s" $service .Release.Namespace) (printf "%s.%s.svc" $service .Release.Namespace) (printf "%s.%s.svc.cluster.local" $service .Release.Namespace) -}}
 {{- if .Values.adminIngress.enabled -}}
 {{- range .Values.adminIngress.hosts -}}
 {{- $hosts = append $hosts .host -}}

@@ -45,10 +45,6 @@ spec:
       env:
         - name: AUTHPLANE_CONFIG
           value: /etc/authplane/config.yaml
-        - name: POD_IP
-          valueFrom:
-            fieldRef:
-              fieldPath: status.podIP
         - name: AUTHPLANE_ADMIN_ALLOWED_HOSTS
           value: {{ include "authplane.adminHosts" .root | quote }}
         {{- include "authplane.serverEnv" .root | nindent 8 }}

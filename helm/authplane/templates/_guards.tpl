@@ -9,13 +9,13 @@
   {{- if not (or (hasPrefix "https://" $config.server.issuer) (include "authplane.isLocal" .)) -}}
     {{- fail (printf "\n\nconfig.server.issuer must be https unless it is on localhost, not %s\n" $config.server.issuer) -}}
   {{- end -}}
-  {{- range $path := list "session.secret" "admin.api_key" "storage.postgres.dsn" "redis.url" "client_secret_pepper" -}}
+  {{- range $path := list "session.secret" "admin.api_key" "storage.postgres.dsn" "redis.url" "redis.password" "redis.sentinel_password" "client_secret_pepper" -}}
     {{- $found := $config -}}
     {{- range $key := splitList "." $path -}}
       {{- $found = ternary (get (ternary $found dict (kindIs "map" $found)) $key) "" (kindIs "map" $found) -}}
     {{- end -}}
     {{- if $found -}}
-      {{- $instead := get (dict "session.secret" "secrets.sessionSecret or secrets.existingSecret" "admin.api_key" "secrets.adminApiKey or secrets.existingSecret" "storage.postgres.dsn" "externalDatabase" "redis.url" "externalRedis" "client_secret_pepper" "secrets.clientSecretPepper") $path -}}
+      {{- $instead := get (dict "session.secret" "secrets.sessionSecret or secrets.existingSecret" "admin.api_key" "secrets.adminApiKey or secrets.existingSecret" "storage.postgres.dsn" "externalDatabase" "redis.url" "externalRedis" "redis.password" "externalRedis.password" "redis.sentinel_password" "externalRedis.sentinelPassword" "client_secret_pepper" "secrets.clientSecretPepper") $path -}}
       {{- fail (printf "\n\nconfig.%s is a secret and not set in config: use %s\n" $path $instead) -}}
     {{- end -}}
   {{- end -}}
@@ -45,7 +45,7 @@
   {{- end -}}
 {{- end -}}
 {{- if and (gt (include "authplane.mostReplicas" . | int) 1) (not (include "authplane.hasRedis" .)) -}}
-  {{- fail (printf "\n\n%s replicas need Redis, which counts limits and used proofs for all of them: set externalRedis.url, externalRedis.existingSecret or config.redis\n" (include "authplane.mostReplicas" .)) -}}
+  {{- fail (printf "\n\n%s replicas need Redis, which counts limits and used proofs for all of them: set externalRedis.url, externalRedis.existingSecret, config.redis.sentinels or config.redis.cluster_nodes\n" (include "authplane.mostReplicas" .)) -}}
 {{- end -}}
 {{- if and (include "authplane.writesDsn" .) (not .Values.externalDatabase.host) -}}
   {{- fail "\n\nexternalDatabase.host is required (or externalDatabase.existingSecret with a whole connection string): the chart brings no PostgreSQL\n" -}}

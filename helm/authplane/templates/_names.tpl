@@ -84,7 +84,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* Whether several processes can count together. */}}
 {{- define "authplane.hasRedis" -}}
 {{- $external := and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data "redis-url") -}}
-{{- if or .Values.externalRedis.url .Values.externalRedis.existingSecret $external .Values.config.redis .Values.existingConfigSecret -}}true{{- end -}}
+{{- $redis := .Values.config.redis | default dict -}}
+{{- if or .Values.externalRedis.url .Values.externalRedis.existingSecret $external (get $redis "sentinels") (get $redis "cluster_nodes") .Values.existingConfigSecret -}}true{{- end -}}
 {{- end -}}
 
 {{- define "authplane.mostReplicas" -}}

@@ -186,6 +186,12 @@ httpGet:
 {{- else if $redis.url }}
 {{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_REDIS_URL" "secret" (include "authplane.connectionsSecret" .) "key" "redis-url") }}
 {{- end }}
+{{- with include "authplane.redisPasswordSecret" (dict "root" . "key" "redis-password" "given" $redis.password "has" true) }}
+{{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_REDIS_PASSWORD" "secret" . "key" "redis-password") }}
+{{- end }}
+{{- with include "authplane.redisPasswordSecret" (dict "root" . "key" "redis-sentinel-password" "given" $redis.sentinelPassword "has" $redis.existingPasswordSecretHasSentinel) }}
+{{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_REDIS_SENTINEL_PASSWORD" "secret" . "key" "redis-sentinel-password") }}
+{{- end }}
 {{- if include "authplane.hasPepper" . }}
 {{- $pepper := ternary (include "authplane.ownSecret" .) (include "authplane.connectionsSecret" .) (and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data "client-secret-pepper")) }}
 {{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_CLIENT_SECRET_PEPPER" "secret" $pepper "key" "client-secret-pepper") }}

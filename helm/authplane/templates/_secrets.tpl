@@ -53,7 +53,11 @@
 {{- if and .password (not .existingPasswordSecret) -}}
 {{- $who = printf "%s:%s" $who (.password | urlquery | replace "+" "%20") -}}
 {{- end -}}
-{{- printf "postgres://%s@%s:%v/%s?sslmode=%s" $who .host .port (.database | urlquery) .sslmode -}}
+{{- $hosts := list -}}
+{{- range $host := splitList "," .host -}}
+{{- $hosts = append $hosts (printf "%s:%v" (trim $host) $.Values.externalDatabase.port) -}}
+{{- end -}}
+{{- printf "postgres://%s@%s/%s?sslmode=%s" $who (join "," $hosts) (.database | urlquery) .sslmode -}}
 {{- end -}}
 {{- end -}}
 
@@ -85,6 +89,18 @@
       name: {{ .secret }}
       key: dsn
 {{- end }}
+{{- end -}}
+
+{{/* Where a password of Sentinel or Cluster lies; empty where there is none. @param .root  @param .key  @param .given  @param .has */}}
+{{- define "authplane.redisPasswordSecret" -}}
+{{- $values := .root.Values -}}
+{{- if and $values.externalSecrets.enabled (hasKey $values.externalSecrets.data .key) -}}
+{{ include "authplane.ownSecret" .root }}
+{{- else if and $values.externalRedis.existingPasswordSecret .has -}}
+{{ $values.externalRedis.existingPasswordSecret }}
+{{- else if .given -}}
+{{ include "authplane.connectionsSecret" .root }}
+{{- end -}}
 {{- end -}}
 
 {{/* A variable from a key of a Secret. */}}

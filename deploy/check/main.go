@@ -35,6 +35,7 @@ func main() {
 	c.controls(objects)
 	sets := c.chart(objects)
 	refused := c.refusals()
+	c.upgrades()
 	c.compose()
 	c.dockerfile()
 	fmt.Printf("chart: %d value sets, %d objects; %d sets refused as they should; docker-compose.yml and Dockerfile read; %d problems\n",

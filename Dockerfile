@@ -35,7 +35,7 @@ ENTRYPOINT ["/nodejs/bin/node", "/app/dist/examples/mcp-server/main.js"]
 
 # The last stage is what `docker build .` makes.
 FROM ${RUNTIME_IMAGE} AS server
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="AuthPlane" \
       org.opencontainers.image.description="A self-hosted OAuth 2.1 authorization server for the Model Context Protocol and for enterprises" \

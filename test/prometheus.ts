@@ -54,7 +54,7 @@ export function readSamples(exposition: string): Sample[] {
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
-      const [, name = '', labels = '', value = ''] = /^([a-z_:]+)(?:\{(.*)\})? ([0-9.eE+-]+|Nan)$/.exec(line) ?? [];
+      const [, name = '', labels = '', value = ''] = /^([a-z0-9_:]+)(?:\{(.*)\})? ([0-9.eE+-]+|Nan)$/.exec(line) ?? [];
       if (name === '') throw new Error(`no sample: ${line}`);
       const pairs = [...labels.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)];
       return { name, labels: Object.fromEntries(pairs.map(([, label, text]) => [label, text])), value: Number(value) };

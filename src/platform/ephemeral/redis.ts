@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Redis, type RedisOptions } from 'ioredis';
 import { scripts } from './redis-scripts.js';
+import { traceCommands } from './traced-commands.js';
 
 /**
  * A request that needs Redis must hear within a second that it is away. Each option alone is not enough: without
@@ -30,6 +31,7 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
   /** @param url `redis://` or `rediss://`, may hold a password: it is never logged. */
   constructor(url: string) {
     this.client = new Redis(url, { ...failFast, scripts, lazyConnect: true });
+    traceCommands(this.client);
     this.client.on('error', (error: Error) => (this.#lastError = error.message));
     this.client.on('ready', () => this.#became('ready'));
     this.client.on('close', () => {

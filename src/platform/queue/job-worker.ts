@@ -35,7 +35,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
     const job = this.jobs.of(name);
     // Perhaps of a later version, whose replicas will have had their turn.
     if (!job) throw new UnrecoverableError(`there is no job ${name}`);
-    await observedJob(name, () => job.run(data as object));
+    await observedJob(name, data as object, () => job.run(data as object));
   }
 
   /** Nest would wait for BullMQ without end, and BullMQ for a Redis that is away. */

@@ -2,15 +2,15 @@ import { secondsSince } from '../telemetry/metric.js';
 import { jobDuration } from '../telemetry/runtime-metrics.js';
 import { inNewTrace, SpanKind } from '../telemetry/spans.js';
 
-/** Times a job and makes a trace of it. @param cause the `traceparent` of the request that led to it */
-export function observedJob(job: string, run: () => Promise<void>, cause?: string): Promise<void> {
-  return inNewTrace(
-    `job ${job}`,
-    SpanKind.CONSUMER,
-    { 'messaging.system': 'bullmq', 'authplane.job': job },
-    () => timed(job, run),
-    cause,
-  );
+/** Times a job and makes a trace of it, linked to the request that led to it where the outbox has brought its `traceparent`. */
+export function observedJob(
+  job: string,
+  data: { readonly traceparent?: unknown },
+  run: () => Promise<void>,
+): Promise<void> {
+  const about = { 'messaging.system': 'bullmq', 'authplane.job': job };
+  const cause = typeof data.traceparent === 'string' ? data.traceparent : undefined;
+  return inNewTrace(`job ${job}`, SpanKind.CONSUMER, about, () => timed(job, run), cause);
 }
 
 async function timed(job: string, run: () => Promise<void>): Promise<void> {

@@ -136,7 +136,7 @@ export const agentTokensIssued = counter(
 );
 export const xaaPolicyEvaluations = counter(
   'authplane_xaa_policy_evaluation_total',
-  'Identity assertions that were held against the policies.',
+  'Identity assertions that were held against the policies; twice, where something had changed and a request was decided again.',
   ['outcome'],
   each('outcome', ['allowed', 'denied']),
 );

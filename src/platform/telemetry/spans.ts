@@ -40,6 +40,12 @@ export function inSpan<T>(
   return running(tracer.startSpan(name, { kind, attributes: attributes() }), context.active(), work);
 }
 
+/** A span that whoever asked for it ends; for what gives no promise of its own. */
+export function childSpan(name: string, kind: SpanKind, attributes: Attributes): Span | undefined {
+  if (tracer === undefined || !trace.getActiveSpan()?.isRecording()) return undefined;
+  return tracer.startSpan(name, { kind, attributes });
+}
+
 /** Runs `work` in a span that begins a trace. @param cause a `traceparent` that led to it */
 export function inNewTrace<T>(
   name: string,

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
 // compose reads docker-compose.yml as Compose does: by the schema of the specification, with every profile, and with what refers to what.
@@ -35,5 +39,27 @@ func (c *checker) compose() {
 				c.wrong("docker-compose.yml", "%s publishes %s on every address of the machine", name, port.Published)
 			}
 		}
+	}
+	c.keepProcesses(project)
+}
+
+// keepProcesses leaves what our own containers get, for the server's own reader to judge.
+func (c *checker) keepProcesses(project *types.Project) {
+	type process struct {
+		Environment types.MappingWithEquals `json:"environment"`
+		Command     []string                `json:"command"`
+	}
+	processes := map[string]process{}
+	for name, service := range project.Services {
+		if strings.HasPrefix(service.Image, "authplane/authserver") {
+			processes[name] = process{service.Environment, service.Command}
+		}
+	}
+	if c.rendered == "" {
+		return
+	}
+	written, _ := json.Marshal(processes)
+	if err := os.WriteFile(filepath.Join(c.rendered, "docker-compose.json"), written, 0o600); err != nil {
+		c.wrong("docker-compose.yml", "%v", err)
 	}
 }

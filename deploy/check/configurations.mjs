@@ -1,6 +1,6 @@
 /**
- * Reads each configuration that the chart wrote with the server's own reader, with the variables that its pods get: what the chart writes
- * is what the server takes. Values of Secrets that are not the chart's are made up here.
+ * Reads each configuration that the chart wrote with the server's own reader, with the variables that its pods get, and that of
+ * docker-compose.yml: what is written is what the server takes. Values of Secrets that are not the chart's are made up here.
  *
  * `node deploy/check/configurations.mjs <folder of rendered value sets>`, after the build.
  */
@@ -16,7 +16,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'authplane-chart-'));
 const problems = [];
 let read = 0;
 
-for (const file of readdirSync(folder)) {
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
   const objects = parseAllDocuments(readFileSync(join(folder, file), 'utf8')).map((document) => document.toJS());
   const secrets = new Map(
     objects.filter(({ kind }) => kind === 'Secret').map((secret) => [secret.metadata.name, valuesOf(secret)]),
@@ -35,6 +35,24 @@ for (const file of readdirSync(folder)) {
     }
     read += 1;
   }
+}
+for (const [service, { environment: set, command }] of Object.entries(
+  JSON.parse(readFileSync(join(folder, 'docker-compose.json'), 'utf8')),
+)) {
+  // What deploy/compose/secrets.sh makes.
+  const secret = {
+    AUTHPLANE_STORAGE_POSTGRES_DSN: madeUp('dsn'),
+    AUTHPLANE_REDIS_URL: madeUp('redis'),
+    AUTHPLANE_SESSION_SECRET: madeUp('session'),
+    AUTHPLANE_ADMIN_API_KEY: madeUp('admin'),
+    MASTER_KEY: madeUp('aes-master'),
+  };
+  try {
+    judge(`docker-compose.yml ${service}`, { ...secret, ...set }, undefined, command);
+  } catch (error) {
+    problems.push(`docker-compose.yml ${service}: ${error.message}`);
+  }
+  read += 1;
 }
 rmSync(scratch, { recursive: true });
 for (const problem of problems) console.log(problem);

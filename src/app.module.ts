@@ -36,6 +36,7 @@ import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 import { XaaModule } from './xaa/xaa.module.js';
 
 /** What the application is made from; a test brings its own clock. */
@@ -68,6 +69,7 @@ export class AppModule {
         HttpModule,
         HealthModule,
         AuditModule,
+        WebhooksModule,
         EncryptionModule,
         ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),

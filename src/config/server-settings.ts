@@ -2,6 +2,7 @@ import { IsHexColor } from 'class-validator';
 import {
   Each,
   IsCidr,
+  IsDays,
   IsDsn,
   IsHttpsOrPathUrl,
   IsHttpUrl,
@@ -220,6 +221,16 @@ export class RetentionSettings {
       'Days for which audit events of what was refused are kept (actions that end in denied or failed); 0: as long as the others.',
   })
   readonly refusalDays: number;
+}
+
+export class SecretReminderSettings {
+  @list('before', {
+    default: ['30d', '7d', '1d'],
+    about:
+      "How long before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
+  })
+  @Each(IsDays())
+  readonly before: readonly string[];
 }
 
 export class AesMasterSettings {

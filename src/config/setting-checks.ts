@@ -73,6 +73,15 @@ export const IsAbsoluteUri = (): Check =>
     must('an absolute URI without fragment', (value) => URL.canParse(value) && !value.includes('#')),
   );
 
+export const IsDays = (): Check =>
+  check(
+    'isDays',
+    must(
+      'a number of days such as 7d, at most 365d',
+      (value) => /^[1-9]\d{0,2}d$/.test(value) && parseInt(value, 10) <= 365,
+    ),
+  );
+
 export const IsCidr = (): Check =>
   check(
     'isCidr',

@@ -77,7 +77,7 @@ describe.each([
   });
 
   it('redeem a code once, and end its family when the other is shown it again', async () => {
-    for (const [first, second] of [both(), both().reverse()] as [TestApp, TestApp][]) {
+    for (const [first, second] of [both(), both().toReversed()] as [TestApp, TestApp][]) {
       const code = await aGrantedCode(flow);
       const { body } = await redeem(at(first, code));
       expect((await redeem(at(second, code))).body.error).toBe('invalid_grant');
@@ -133,7 +133,7 @@ describe.each([
   });
 
   it('know at once what the other revoked', async () => {
-    for (const [revoking, asked] of [both(), both().reverse()] as [TestApp, TestApp][]) {
+    for (const [revoking, asked] of [both(), both().toReversed()] as [TestApp, TestApp][]) {
       const { tokens } = await tokensOf(flow);
       expect((await postForm(revoking, '/oauth/revoke', { token: tokens.refresh_token }, flow.client)).status).toBe(
         200,

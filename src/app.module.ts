@@ -32,9 +32,11 @@ import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
 import { RetentionModule } from './platform/retention/retention.module.js';
+import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 import { XaaModule } from './xaa/xaa.module.js';
 
 /** What the application is made from; a test brings its own clock. */
@@ -56,6 +58,7 @@ export class AppModule {
       imports: [
         ConfigModule.of(config),
         ClockModule.of(clock),
+        TelemetryModule,
         PostgresModule.of(connection, config.storage.postgres),
         BreakerModule,
         EphemeralModule,
@@ -66,6 +69,7 @@ export class AppModule {
         HttpModule,
         HealthModule,
         AuditModule,
+        WebhooksModule,
         EncryptionModule,
         ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),

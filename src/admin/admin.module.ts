@@ -22,6 +22,7 @@ import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
 import { ProvidersController } from './providers.controller.js';
+import { RecordGauges } from './record-gauges.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
@@ -33,6 +34,7 @@ import { TokensController } from './tokens.controller.js';
 import { UserTokensController } from './user-tokens.controller.js';
 import { IdentitiesController } from './identities.controller.js';
 import { UsersController } from './users.controller.js';
+import { WebhooksController } from './webhooks.controller.js';
 import { XaaController } from './xaa.controller.js';
 
 /**
@@ -77,9 +79,10 @@ import { XaaController } from './xaa.controller.js';
     TokensController,
     UserTokensController,
     UsersController,
+    WebhooksController,
     XaaController,
     IdentitiesController,
   ],
-  providers: [LiveTokens, StatsStore, SystemReport, Readiness],
+  providers: [LiveTokens, StatsStore, RecordGauges, SystemReport, Readiness],
 })
 export class AdminModule {}

@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import { otlpUrl } from './otlp-endpoint.js';
 import { missingOf } from './oidc-rules.js';
 import type { OidcProviderSettings, OidcSettings } from './oidc-settings.js';
 
@@ -58,7 +59,14 @@ const rules: readonly Rule[] = [
       ? 'admin.audit_default_lookback must be at most admin.audit_max_lookback'
       : undefined,
   ],
+  webhookRules,
   oidcRules,
+  ({ observability: { metrics, tracing } }) => [
+    metrics.provider === 'otel' || metrics.provider === 'both'
+      ? endpointProblem('observability.metrics.otel_endpoint', metrics.otelEndpoint, metrics.insecure)
+      : undefined,
+    tracing.enabled ? endpointProblem('observability.tracing.endpoint', tracing.endpoint, tracing.insecure) : undefined,
+  ],
   resourceRules,
   ({ brokerProviders, dataEncryption }) => [
     brokerProviders.length > 0 && !dataEncryption.driver
@@ -69,6 +77,25 @@ const rules: readonly Rule[] = [
       .map(({ slug }) => `broker_providers: slug ${slug} is there twice`),
   ],
 ];
+
+function endpointProblem(setting: string, endpoint: string | undefined, insecure: boolean): string | undefined {
+  if (endpoint === undefined)
+    return `${setting} is required: where an OpenTelemetry collector listens, such as collector:4318`;
+  if (otlpUrl(endpoint, insecure, 'traces')) return undefined;
+  return `${setting} must be https, or insecure beside it true`;
+}
+
+function webhookRules(config: Config): string[] {
+  const { webhooks } = config;
+  return webhooks.flatMap(({ name, url }, index) => [
+    ...(webhooks.findIndex((other) => other.name === name) === index
+      ? []
+      : [`webhooks: the name ${name} is there twice`]),
+    ...(production(config) && url.startsWith('http:')
+      ? [`webhooks[${index}].url must be https unless the issuer is on localhost`]
+      : []),
+  ]);
+}
 
 function oidcRules(config: Config): string[] {
   const { oidc } = config;

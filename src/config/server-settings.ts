@@ -2,6 +2,7 @@ import { IsHexColor } from 'class-validator';
 import {
   Each,
   IsCidr,
+  IsDays,
   IsDsn,
   IsHttpsOrPathUrl,
   IsHttpUrl,
@@ -211,6 +212,25 @@ export class RetentionSettings {
     about: 'Days for which audit events are kept; 0: for ever.',
   })
   readonly auditDays: number;
+
+  @integer('refusal_days', {
+    default: 0,
+    min: 0,
+    max: 36_500,
+    about:
+      'Days for which audit events of what was refused are kept (actions that end in denied or failed); 0: as long as the others.',
+  })
+  readonly refusalDays: number;
+}
+
+export class SecretReminderSettings {
+  @list('before', {
+    default: ['30d', '7d', '1d'],
+    about:
+      "How long before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
+  })
+  @Each(IsDays())
+  readonly before: readonly string[];
 }
 
 export class AesMasterSettings {
@@ -315,29 +335,6 @@ export class DataEncryptionSettings {
 
   /** 64 hex characters, read from the variable that `old_key_env` names; not enumerable. */
   readonly oldMasterKey?: string;
-}
-
-export class LoggingSettings {
-  @text('level', {
-    default: 'info',
-    oneOf: ['debug', 'info', 'warn', 'error'],
-    env: 'AUTHPLANE_LOG_LEVEL',
-    about: 'The least important line that is written.',
-  })
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-
-  @text('format', {
-    default: 'json',
-    oneOf: ['json', 'text'],
-    env: 'AUTHPLANE_LOG_FORMAT',
-    about: 'json: one object per line; text: for a person at a terminal.',
-  })
-  readonly format: 'json' | 'text';
-}
-
-export class ObservabilitySettings {
-  @section('logging', () => LoggingSettings, 'The log on standard output.')
-  readonly logging: LoggingSettings;
 }
 
 export class PagesSettings {

@@ -4,6 +4,7 @@ import { redirectKind } from '#libs/oauth';
 import { parseDuration } from './duration.js';
 import { issuerProblem } from './issuer.js';
 import { parseListenAddress } from './listen-address.js';
+import { otlpUrl } from './otlp-endpoint.js';
 
 /** Says what is wrong with one value, or undefined. */
 type Problem = (value: string) => string | undefined;
@@ -72,6 +73,15 @@ export const IsAbsoluteUri = (): Check =>
     must('an absolute URI without fragment', (value) => URL.canParse(value) && !value.includes('#')),
   );
 
+export const IsDays = (): Check =>
+  check(
+    'isDays',
+    must(
+      'a number of days such as 7d, at most 365d',
+      (value) => /^[1-9]\d{0,2}d$/.test(value) && parseInt(value, 10) <= 365,
+    ),
+  );
+
 export const IsCidr = (): Check =>
   check(
     'isCidr',
@@ -123,6 +133,26 @@ export const IsHttpUrl = (): Check =>
     'isHttpUrl',
     must('an https URL without user, query or fragment', (value) => {
       return hasScheme(value, 'https:', 'http:') && !/[?#@\\]/.test(value);
+    }),
+  );
+
+export const IsOtlpEndpoint = (): Check =>
+  check(
+    'isOtlpEndpoint',
+    must(
+      'a URL without user, query or fragment, or host:port',
+      (value) => otlpUrl(value, true, 'traces') !== undefined,
+    ),
+  );
+
+/** Of plain segments, and none that the listener has a route at. */
+export const IsMetricsPath = (): Check =>
+  check(
+    'isMetricsPath',
+    must('a path such as /metrics, not below /admin, and not that of a probe', (value) => {
+      return (
+        /^(?:\/[\w.-]+)+$/.test(value) && !/^\/(?:admin(?:\/|$)|livez$|ready$|health$)|\/\.\.?(?:\/|$)/.test(value)
+      );
     }),
   );
 

@@ -97,7 +97,7 @@ describe('what one of three replicas was told is true on the others at the next 
       'a consent that was withdrawn',
       async ({ user }) => {
         const { body } = await one.admin('GET', `/admin/users/${user.id}/grants`);
-        await one.admin('DELETE', `/admin/consent-grants/${body.consent_grants[0].id}`);
+        await one.admin('DELETE', `/admin/grants/consent/${body.consent_grants[0].id}`);
       },
       { ...OVER, exchange: 400 },
       400,

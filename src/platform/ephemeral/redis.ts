@@ -4,6 +4,7 @@ import { Breaker } from '../breaker/breaker.js';
 import type { Breakers } from '../breaker/breakers.js';
 import { clusterScripts, markerKey, scripts } from './redis-scripts.js';
 import { openRedis, retryMillis, type RedisTarget } from './redis-target.js';
+import { traceCommands } from './traced-commands.js';
 
 /**
  * A request that needs Redis must hear within a second that it is away. Each option alone is not enough: without
@@ -40,6 +41,7 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
     const inCluster = Boolean(target.clusterNodes?.length);
     const own = { scripts: inCluster ? clusterScripts : scripts, lazyConnect: true };
     this.client = openRedis(target, { ...failFast, ...own });
+    traceCommands(this.client);
     breakers?.add('redis', () => [this.#breaker.view]);
     this.client.on('error', (error: Error) => (this.#lastError = error.message));
     this.client.on('ready', () => this.#became('ready'));

@@ -4,6 +4,7 @@ import { Agent, request } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
 import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
 import { HostBreakers } from './host-breakers.js';
+import { observedFetch } from './observed-fetch.js';
 import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
 import { type Resolver, resolveHost } from './resolver.js';
 
@@ -74,7 +75,11 @@ export class GuardedFetch {
     return this.#send(url, options, { method, body, headers: { ...headers, 'content-type': contentType } });
   }
 
-  async #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
+  #send(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
+    return observedFetch(url, options.trust, message.method ?? 'GET', () => this.#guarded(url, options, message));
+  }
+
+  async #guarded(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
     const target = outgoingUrl(url, options);
     return this.hosts.run(target.url.origin, () => this.#bounded(target, options, message));
   }

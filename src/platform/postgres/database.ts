@@ -9,6 +9,7 @@ import {
 } from 'typeorm';
 import { isCrowded, PATIENCE_MILLIS, tend } from './connection.js';
 import { asDatabaseAway, condemnsServer, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
+import { observed, poolState, type PoolState } from './observed.js';
 import { WritableClient } from './writable-client.js';
 
 export { DatabaseAway, isDatabaseAway };
@@ -35,6 +36,11 @@ export class Database {
     return this.#source.manager;
   }
 
+  /** For who looks after the server. */
+  get pool(): PoolState {
+    return poolState(this.#pool);
+  }
+
   /**
    * One statement on a pooled connection, past the ORM: the hot path. Without `values` it may be several statements, which
    * Postgres then runs as one transaction.
@@ -42,7 +48,11 @@ export class Database {
    * @param name makes it a prepared statement; one name stands for one text, everywhere
    * @throws DatabaseAway
    */
-  async query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
+    return observed(name ?? 'unnamed', () => this.#query(text, values, name));
+  }
+
+  async #query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
     const start = performance.now();
     this.#refuseCrowd();
     const client = await this.#pool.connect().catch((error: unknown) => {
@@ -78,7 +88,11 @@ export class Database {
    * @param work may be run twice: whatever it does besides SQL must bear that
    * @throws DatabaseAway
    */
-  async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return observed('transaction', () => this.#transaction(work));
+  }
+
+  async #transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     try {
       return await this.#attempt(work);
     } catch (error) {
@@ -118,6 +132,7 @@ export class Database {
       const result = await work(runner.manager);
       committing = true;
       await runner.commitTransaction();
+      waitingForCommit.get(runner.manager)?.forEach((told) => told());
       return result;
     } catch (error) {
       const thrown = brokeBetween(error) ? new DatabaseAway(false, error) : asDatabaseAway(error, committing);
@@ -125,6 +140,15 @@ export class Database {
       throw thrown;
     }
   }
+}
+
+const waitingForCommit = new WeakMap<Transaction, (() => void)[]>();
+
+/** Lets `work` happen once what the transaction says is true; never, where it is rolled back. @param work does not throw */
+export function afterCommit(tx: Transaction, work: () => void): void {
+  const waiting = waitingForCommit.get(tx);
+  if (waiting) waiting.push(work);
+  else waitingForCommit.set(tx, [work]);
 }
 
 /** The connection broke between two statements; TypeORM says so in two ways. */

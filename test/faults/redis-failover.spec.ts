@@ -51,7 +51,7 @@ async function expectNothingForgotten(used: readonly string[], former: string): 
 async function expectJobsRun(): Promise<void> {
   const run = async () =>
     (await app.admin('POST', '/admin/jobs', { name: 'expiry-sweep' })).body.id as string | undefined;
-  const id = await until('a job is taken', run, (it) => it !== undefined);
+  const id = await until('a job is taken', run, (answer) => answer !== undefined);
   const state = async () => (await app.admin('GET', `/admin/jobs/${id}`)).body.state as string;
   await until('the job is done', state, 'completed');
 }

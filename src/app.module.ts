@@ -21,6 +21,7 @@ import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { sealedKeyColumn } from './keys/private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
+import { BreakerModule } from './platform/breaker/breaker.module.js';
 import { ClockModule } from './platform/clock/clock.module.js';
 import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
@@ -31,6 +32,7 @@ import type { PostgresConnection } from './platform/postgres/connection.js';
 import { PostgresModule } from './platform/postgres/postgres.module.js';
 import { QueueModule } from './platform/queue/queue.module.js';
 import { RetentionModule } from './platform/retention/retention.module.js';
+import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
@@ -56,7 +58,9 @@ export class AppModule {
       imports: [
         ConfigModule.of(config),
         ClockModule.of(clock),
+        TelemetryModule,
         PostgresModule.of(connection, config.storage.postgres),
+        BreakerModule,
         EphemeralModule,
         QueueModule.of(connection),
         OutboxModule,

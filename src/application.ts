@@ -9,6 +9,7 @@ import { parseListenAddress } from './config/listen-address.js';
 import { LeanTokenEndpoint } from './grants/lean-token-endpoint.js';
 import { configureHttp } from './platform/http/configure.js';
 import { inFrontOf } from './platform/http/lean.js';
+import { MetricsEndpoint } from './platform/telemetry/metrics-endpoint.js';
 import { closeListeners, openListener } from './platform/http/listeners.js';
 
 export interface Application {
@@ -38,7 +39,11 @@ export async function startApplication(foundation: Foundation, logger: LoggerSer
     const { pathname } = config.issuerUrl;
     if (config.server.role !== 'worker')
       servers.push(await listen(openListener('public', handler, pathname.replace(/\/$/, '')), config.server.address));
-    if (config.admin.enabled) servers.push(await listen(openListener('admin', express), config.admin.address));
+    if (config.admin.enabled) {
+      const metrics = app.get(MetricsEndpoint);
+      const operators = inFrontOf(express, doors, metrics.served ? [metrics] : [], config.server.issuer);
+      servers.push(await listen(openListener('admin', operators), config.admin.address));
+    }
   } catch (error) {
     await close();
     throw error;

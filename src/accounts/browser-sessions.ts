@@ -93,6 +93,7 @@ export class BrowserSessions {
       { id, secretHash: hash, userId: user.id, userAgent, standing, createdAt, expiresAt },
       { former: this.#presented(req), passwordHash, auditRows: this.audit.rows(...facts) },
     );
+    if (opened) this.audit.happened(...facts);
     if (opened) this.cookies.write(res, this.#stem, value, this.#maxAgeSeconds);
     return opened;
   }

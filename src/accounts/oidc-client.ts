@@ -6,6 +6,7 @@ import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import { KeptDocuments } from '../platform/http-client/kept-documents.js';
+import { jwksCacheHits, jwksCacheMisses } from '../platform/telemetry/protocol-metrics.js';
 import type { IdentityProvider } from './identity-provider.js';
 
 const TIMEOUT_SECONDS = 5;
@@ -80,7 +81,9 @@ export class OidcClient {
     const key = keyOf(provider);
     const known = this.#known.get(key);
     const age = known ? this.clock.now().getTime() - known.readAt.getTime() : Infinity;
-    if (known && age < FRESH_MS) return known;
+    const fresh = known && age < FRESH_MS;
+    (fresh ? jwksCacheHits : jwksCacheMisses).inc();
+    if (fresh) return known;
     try {
       return await this.#shared(key, provider);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { AuditLog } from '../audit/audit-log.js';
+import { loginAttempts } from '../platform/telemetry/protocol-metrics.js';
 import { BrowserSessions } from './browser-sessions.js';
 import { SignInLimits } from './sign-in-limits.js';
 import { normalEmail, type User } from './user.js';
@@ -37,6 +38,7 @@ export class SignIn {
   /** Whether the password is this person's, under the limits of W23. Whatever is wrong, the answer is the same. */
   async prove(email: string, password: string): Promise<Proof> {
     const attempt = await this.limits.begin(normalEmail(email));
+    if (!attempt.allowed) loginAttempts.inc({ outcome: 'locked' });
     if (!attempt.allowed) return { kind: 'locked', retryAfterSeconds: attempt.retryAfterSeconds };
     const check = await this.users.checkPassword(email, password);
     if (check.matches) {

@@ -3,6 +3,8 @@ import { jwtVerify } from 'jose';
 import * as oidc from 'openid-client';
 import { OAuthError } from '#libs/oauth';
 import { FetchFailed, FetchRefused, reachedNobody } from '../platform/http-client/fetch-errors.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { oidcExchangeDuration } from '../platform/telemetry/protocol-metrics.js';
 import { requireMember } from './federated-accounts.js';
 import { groupsOf } from './groups-claim.js';
 import type { IdentityProvider } from './identity-provider.js';
@@ -51,6 +53,8 @@ export class UpstreamPerson {
     { nonce: expectedNonce, codeVerifier: pkceCodeVerifier }: PendingSignIn,
   ): Promise<Arrived> {
     const configuration = await this.configurationOf(provider);
+    const startedAt = performance.now();
+    let outcome = 'failure';
     try {
       const url = new URL(provider.redirectUri);
       url.search = query.toString();
@@ -61,6 +65,7 @@ export class UpstreamPerson {
       if (own === undefined) throw new OAuthError('sign-in-refused-upstream', 'idp_answer_invalid');
       const claims = await this.#completed(provider, configuration, own, tokens.access_token);
       const { sid } = own;
+      outcome = 'success';
       return {
         claims,
         groups: groupsOf(claims[provider.groupsClaim]),
@@ -69,6 +74,8 @@ export class UpstreamPerson {
       };
     } catch (error) {
       throw signInErrorOf(error, provider.slug);
+    } finally {
+      oidcExchangeDuration.observe({ outcome }, secondsSince(startedAt));
     }
   }
 

@@ -22,6 +22,7 @@ import { JobsController } from './jobs.controller.js';
 import { KeysController } from './keys.controller.js';
 import { LiveTokens } from './live-tokens.js';
 import { ProvidersController } from './providers.controller.js';
+import { RecordGauges } from './record-gauges.js';
 import { ResourcePoliciesController } from './resource-policies.controller.js';
 import { ResourcesController } from './resources.controller.js';
 import { SettingsController } from './settings.controller.js';
@@ -82,6 +83,6 @@ import { XaaController } from './xaa.controller.js';
     XaaController,
     IdentitiesController,
   ],
-  providers: [LiveTokens, StatsStore, SystemReport, Readiness],
+  providers: [LiveTokens, StatsStore, RecordGauges, SystemReport, Readiness],
 })
 export class AdminModule {}

@@ -2,9 +2,11 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../platform/clock/clock.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { InsertBatcher } from '../platform/postgres/insert-batcher.js';
-import type { Transaction } from '../platform/postgres/database.js';
+import { afterCommit, type Transaction } from '../platform/postgres/database.js';
 import { storableJson } from '../platform/postgres/storable-json.js';
 import { uuid7, uuid7Floor } from '../platform/uuid7.js';
+import { auditDropped } from '../platform/telemetry/runtime-metrics.js';
+import { countFact } from './audit-metrics.js';
 import { INSERT_AUDIT_ROWS } from './audit-rows.js';
 import { AuditStore } from './audit.store.js';
 
@@ -71,6 +73,17 @@ export class AuditLog {
   async record(tx: Transaction, ...facts: readonly AuditFact[]): Promise<void> {
     await tx.query(INSERT_AUDIT_ROWS, [this.rows(...facts)]);
     for (const hear of this.#listeners) await hear(tx, facts);
+    afterCommit(tx, () => this.happened(...facts));
+  }
+
+  /** Counts facts whose `rows` were stored by a statement of the caller's. */
+  happened(...facts: readonly AuditFact[]): void {
+    facts.forEach(countFact);
+  }
+
+  /** How many refusals wait to be written. */
+  get waiting(): number {
+    return this.#refusals.waiting;
   }
 
   /** `hear` is told of what `record` records, in its transaction; not of `rows`, so that no token waits for a listener. */
@@ -83,10 +96,14 @@ export class AuditLog {
    * what the database does not take is counted and logged.
    */
   async refused(fact: AuditFact): Promise<void> {
+    countFact(fact);
+    // The series is there before its first event: otherwise that event would have no rate.
+    auditDropped.inc({ action: fact.action }, 0);
     try {
       await this.#refusals.add(this.#row(fact));
     } catch (error) {
       this.#dropped += 1;
+      auditDropped.inc({ action: fact.action });
       this.#log.warn({
         message: 'audit event dropped',
         action: fact.action,

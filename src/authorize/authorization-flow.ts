@@ -3,6 +3,8 @@ import type { Request, Response } from 'express';
 import { OAuthError, parseForm, type Form } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Config } from '../config/config.js';
+import { Clock } from '../platform/clock/clock.js';
+import { authFlowDuration } from '../platform/telemetry/protocol-metrics.js';
 import { knownError } from '../platform/http/known-error.js';
 import { errorRedirect, successRedirect } from './authorization-response.js';
 import { addressParameters, type AuthorizationRequest, type ReturnAddress } from './authorization-request.js';
@@ -23,6 +25,7 @@ export class AuthorizationFlow {
     private readonly sealed: SealedRequests,
     private readonly audit: AuditLog,
     private readonly config: Config,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -57,13 +60,15 @@ export class AuthorizationFlow {
    *
    * @param decide is asked again when policies changed under it (S6)
    */
-  async answer(res: Response, { parameters }: OpenedRequest, decide: Decide): Promise<void> {
+  async answer(res: Response, { parameters, madeAt }: OpenedRequest, decide: Decide): Promise<void> {
     try {
       await this.#attempt(res, parameters, decide);
     } catch (error) {
       if (!(error instanceof OAuthError) || error.reason !== 'stale_twice') throw error;
       await this.#attempt(res, parameters, decide);
     }
+    // Without a redirect a page was shown, and the flow goes on.
+    if (res.hasHeader('Location')) authFlowDuration.observe((this.clock.now().getTime() - madeAt.getTime()) / 1000);
   }
 
   /** The return address is as fresh as the rest: a client that was suspended meanwhile gets no redirect. */

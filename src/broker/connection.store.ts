@@ -103,17 +103,23 @@ export class ConnectionStore {
     return Number(row?.version);
   }
 
-  /** Ends a connection; its credential stays until upstream was told. @returns its last version */
-  async end(tx: Transaction, id: string, statusReason: string, now: Date): Promise<number> {
+  /** Ends a connection; its credential stays until upstream was told. @returns its last version, and the slug of its provider */
+  async end(
+    tx: Transaction,
+    id: string,
+    statusReason: string,
+    now: Date,
+  ): Promise<{ version: number; provider: string }> {
     const [[row]] = (await tx.query(
       `update connections set status = 'disconnected', status_reason = $2, version = version + 1, updated_at = $3, ended_at = $3,
           sealed_access_token = null, access_token_expires_at = null, retry_at = null,
           upstream_revocation = case when sealed_credential is null then null else 'pending' end
-        where id = $1 and status <> 'disconnected' returning version`,
+        where id = $1 and status <> 'disconnected'
+        returning version, (select slug from broker_providers p where p.id = provider_id) as provider`,
       [id, statusReason, now],
-    )) as [{ version: string }[], number];
+    )) as [{ version: string; provider: string }[], number];
     await tx.query('delete from refresh_attempts where connection_id = $1', [id]);
-    return Number(row?.version);
+    return { version: Number(row?.version), provider: row?.provider ?? '' };
   }
 
   /** Upstream gave another credential while it was being told. */

@@ -3,7 +3,8 @@ import { OAuthError } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Outbox } from '../platform/outbox/outbox.js';
-import { DatabaseAway, type Transaction } from '../platform/postgres/database.js';
+import { afterCommit, DatabaseAway, type Transaction } from '../platform/postgres/database.js';
+import { connectionsDisconnected } from '../platform/telemetry/protocol-metrics.js';
 import { sqlState } from '../platform/postgres/database-away.js';
 import { uuid7 } from '../platform/uuid7.js';
 import { ConnectionConsents, type ConsentDecision } from './connection-consents.js';
@@ -132,7 +133,8 @@ export class Connections {
   /** In one commit the connection and every consent on it are over, and upstream will be told. Under the lock. */
   async #end(tx: Transaction, connection: Connection, ending: Ending, actorId?: string): Promise<void> {
     const { id, userId, providerId, sealedCredential } = connection;
-    const version = await this.store.end(tx, id, ending, this.clock.now());
+    const { version, provider } = await this.store.end(tx, id, ending, this.clock.now());
+    afterCommit(tx, () => connectionsDisconnected.inc({ provider }));
     await this.consents.end(tx, { userId, providerId }, actorId);
     if (sealedCredential !== undefined) await this.outbox.put(tx, UPSTREAM_REVOCATION, id, { connection: id });
     const byOperator = ending === 'revoked_by_operator';

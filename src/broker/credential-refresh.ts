@@ -5,6 +5,7 @@ import { EncryptionOff } from '../encryption/encryption.js';
 import { Clock } from '../platform/clock/clock.js';
 import { persistently } from '../platform/persistently.js';
 import { DatabaseAway, type Transaction } from '../platform/postgres/database.js';
+import { upstreamTokenRefreshes } from '../platform/telemetry/protocol-metrics.js';
 import { AccessTokenCache } from './access-token-cache.js';
 import type { Connection } from './connection.js';
 import type { Credential, UpstreamToken } from './connectors/connector.js';
@@ -94,10 +95,12 @@ export class CredentialRefresh {
     const now = this.clock.now();
     if (connection.retryAt && connection.retryAt > now) throw retryLater(connection.retryAt, now);
     const credential = await this.#open(connection).catch(asUnreadable);
+    if (credential instanceof Error) upstreamTokenRefreshes.inc({ provider: provider.slug, outcome: 'unreadable' });
     if (credential instanceof Error) return { connection, outcomeUnknown, refreshable: false, answer: credential };
     const refreshable = credential.refreshToken !== undefined;
     if (refreshable) await this.store.mark(connection, now);
     const answer = await this.connectors.of(provider).vend(provider, credential, scopes).catch(asFailure);
+    upstreamTokenRefreshes.inc({ provider: provider.slug, outcome: outcomeOf(answer) });
     return { connection, outcomeUnknown, refreshable, answer };
   }
 
@@ -171,6 +174,12 @@ export class CredentialRefresh {
     const stored = await persistently(() => this.store.replaceCredential(connection, refreshed, this.clock.now()));
     return stored ? { access } : {};
   }
+}
+
+function outcomeOf(answer: UpstreamToken | Failure): string {
+  if (answer instanceof UpstreamAway) return 'away';
+  if (answer instanceof UpstreamRefused) return 'refused';
+  return answer instanceof Error ? 'misconfigured' : 'success';
 }
 
 function asFailure(error: unknown): Failure {

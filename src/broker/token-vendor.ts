@@ -1,6 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { formatScope, OAuthError, tokenType } from '#libs/oauth';
 import { AuditLog } from '../audit/audit-log.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { upstreamIssuanceDuration } from '../platform/telemetry/protocol-metrics.js';
 import { Clock } from '../platform/clock/clock.js';
 import { uuid7 } from '../platform/uuid7.js';
 import type { TokenAnswer } from '../tokens/authorization.js';
@@ -43,6 +45,7 @@ export class TokenVendor {
   }
 
   async #obtain({ provider, person, connected }: Vend, needed: readonly string[]): Promise<UpstreamAccess | undefined> {
+    const startedAt = performance.now();
     try {
       return connected
         ? await this.upstream.of(provider, connected.connection, needed)
@@ -53,6 +56,8 @@ export class TokenVendor {
       const about = { provider: provider.slug, connection: connected?.connection.id };
       this.#log.warn({ message: 'upstream token not vended', reason: trouble.reason, ...about, error: String(error) });
       throw trouble;
+    } finally {
+      upstreamIssuanceDuration.observe({ provider: provider.slug }, secondsSince(startedAt));
     }
   }
 

@@ -7,6 +7,8 @@ import { addressKey } from '../platform/http/address-key.js';
 import { requestContext } from '../platform/http/request-context.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { cimdFetchDuration, cimdFetchSuppressed } from '../platform/telemetry/protocol-metrics.js';
 import type { ClientMetadata } from './client.js';
 import { HostSlots } from './host-slots.js';
 import {
@@ -52,9 +54,9 @@ export class MetadataDocuments {
     const problem = documentUrlProblem(id, { requireHttps });
     if (problem) throw refusal(id, { kind: 'wrong', problem });
     if (hostIsListed(id, deniedHosts))
-      throw refusal(id, { kind: 'wrong', problem: 'the host is in cimd.denied_hosts' });
+      throw suppressed('host', refusal(id, { kind: 'wrong', problem: 'the host is in cimd.denied_hosts' }));
     if (allowedHosts.length > 0 && !hostIsListed(id, allowedHosts)) {
-      throw refusal(id, { kind: 'wrong', problem: 'the host is not in cimd.allowed_hosts' });
+      throw suppressed('host', refusal(id, { kind: 'wrong', problem: 'the host is not in cimd.allowed_hosts' }));
     }
   }
 
@@ -96,7 +98,7 @@ export class MetadataDocuments {
     const fresh = this.#cache.fresh(id, now);
     if (fresh) return fresh;
     const failure = this.#cache.failure(id, now);
-    if (failure) throw refusal(id, failure);
+    if (failure) throw suppressed('recent_failure', refusal(id, failure));
     return this.#inFlight.get(id);
   }
 
@@ -121,10 +123,11 @@ export class MetadataDocuments {
   async #take(clientId: string, address: string): Promise<void> {
     const { allowed, retryAfterSeconds } = await this.limits.take(DOCUMENT_FETCH, address);
     if (allowed) return;
-    throw new OAuthError('too-many-requests', 'rate_limited', {
+    const limit = new OAuthError('too-many-requests', 'rate_limited', {
       headers: { 'Retry-After': String(retryAfterSeconds) },
       facts: { clientId },
     });
+    throw suppressed('rate_limited', limit);
   }
 
   async #fetch(id: string): Promise<ClientMetadata> {
@@ -136,6 +139,11 @@ export class MetadataDocuments {
   }
 
   async #get(id: string): Promise<ClientMetadata> {
+    const startedAt = performance.now();
+    return this.#read(id).finally(() => cimdFetchDuration.observe(secondsSince(startedAt)));
+  }
+
+  async #read(id: string): Promise<ClientMetadata> {
     const { cimd, oauth } = this.config;
     const development = { allowHttp: !cimd.requireHttps, allowPrivate: cimd.allowPrivateAddresses };
     const answer = await this.http.get(id, {
@@ -155,7 +163,8 @@ export class MetadataDocuments {
     const failure = failureOf(error);
     if (!failure) return error;
     const ours = error instanceof FetchFailed && error.reason === 'capacity';
-    if (!ours) this.#cache.backOff(id, failure, this.clock.now());
+    if (ours) return suppressed('capacity', refusal(id, failure, error));
+    this.#cache.backOff(id, failure, this.clock.now());
     return refusal(id, failure, error);
   }
 }
@@ -163,6 +172,12 @@ export class MetadataDocuments {
 /** 404 and 410 say that there is no document, 2xx and 3xx are no proper one; every other status may be a bad moment (W27). */
 export function mayPass(status: number): boolean {
   return status >= 400 && status !== 404 && status !== 410;
+}
+
+/** Counts that nobody was asked. */
+function suppressed(reason: 'host' | 'recent_failure' | 'rate_limited' | 'capacity', error: OAuthError): OAuthError {
+  cimdFetchSuppressed.inc({ reason });
+  return error;
 }
 
 function failureOf(error: unknown): RecentFailure | undefined {

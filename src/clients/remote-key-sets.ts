@@ -6,6 +6,7 @@ import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { freshSeconds } from '../platform/http-client/freshness.js';
+import { jwksCacheHits, jwksCacheMisses } from '../platform/telemetry/protocol-metrics.js';
 import { GuardedFetch, type FetchedAnswer } from '../platform/http-client/guarded-fetch.js';
 import { assertionRefused } from './client-credentials.js';
 import { HostSlots } from './host-slots.js';
@@ -52,7 +53,9 @@ export class RemoteKeySets {
    */
   async keys(url: string, clientId: string, kid?: string): Promise<readonly PublicKey[]> {
     const known = this.#remembered.get(url);
-    const { keys, goodAt, failure } = known && !this.#mustAsk(known, kid) ? known : await this.#ask(url, known);
+    const remembered = known && !this.#mustAsk(known, kid) ? known : undefined;
+    (remembered ? jwksCacheHits : jwksCacheMisses).inc();
+    const { keys, goodAt, failure } = remembered ?? (await this.#ask(url, known));
     if (keys && goodAt && this.clock.now() < after(goodAt, LAST_RESORT_SECONDS)) return keys;
     if (failure?.kind === 'wrong') throw assertionRefused('keys', clientId, { problem: failure.problem });
     throw new OAuthError('try-again', 'client_keys_unavailable', { facts: { clientId, problem: failure?.problem } });

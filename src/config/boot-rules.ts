@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import { otlpUrl } from './otlp-endpoint.js';
 import { missingOf } from './oidc-rules.js';
 import type { OidcProviderSettings, OidcSettings } from './oidc-settings.js';
 
@@ -32,6 +33,11 @@ const rules: readonly Rule[] = [
       ? 'storage.postgres.min_conns must be at most storage.postgres.max_conns'
       : undefined,
   ],
+  ({ redis }) => [
+    [redis.url, redis.sentinels[0], redis.clusterNodes[0]].filter(Boolean).length > 1
+      ? 'redis.url, redis.sentinels and redis.cluster_nodes exclude each other: set one of them'
+      : undefined,
+  ],
   (config) => [
     production(config) && config.dataEncryption.vaultTransitEncrypt.address?.startsWith('http:')
       ? 'data_encryption.vault_transit_encrypt.address must be https unless the issuer is on localhost'
@@ -55,6 +61,12 @@ const rules: readonly Rule[] = [
   ],
   webhookRules,
   oidcRules,
+  ({ observability: { metrics, tracing } }) => [
+    metrics.provider === 'otel' || metrics.provider === 'both'
+      ? endpointProblem('observability.metrics.otel_endpoint', metrics.otelEndpoint, metrics.insecure)
+      : undefined,
+    tracing.enabled ? endpointProblem('observability.tracing.endpoint', tracing.endpoint, tracing.insecure) : undefined,
+  ],
   resourceRules,
   ({ brokerProviders, dataEncryption }) => [
     brokerProviders.length > 0 && !dataEncryption.driver
@@ -65,6 +77,13 @@ const rules: readonly Rule[] = [
       .map(({ slug }) => `broker_providers: slug ${slug} is there twice`),
   ],
 ];
+
+function endpointProblem(setting: string, endpoint: string | undefined, insecure: boolean): string | undefined {
+  if (endpoint === undefined)
+    return `${setting} is required: where an OpenTelemetry collector listens, such as collector:4318`;
+  if (otlpUrl(endpoint, insecure, 'traces')) return undefined;
+  return `${setting} must be https, or insecure beside it true`;
+}
 
 function webhookRules(config: Config): string[] {
   const { webhooks } = config;

@@ -15,7 +15,6 @@ import {
 } from './protocol-settings.js';
 import {
   DataEncryptionSettings,
-  ObservabilitySettings,
   PagesSettings,
   RedisSettings,
   ServerSettings,
@@ -24,6 +23,7 @@ import {
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
+import { ObservabilitySettings } from './observability-settings.js';
 import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';

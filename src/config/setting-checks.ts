@@ -4,6 +4,7 @@ import { redirectKind } from '#libs/oauth';
 import { parseDuration } from './duration.js';
 import { issuerProblem } from './issuer.js';
 import { parseListenAddress } from './listen-address.js';
+import { otlpUrl } from './otlp-endpoint.js';
 
 /** Says what is wrong with one value, or undefined. */
 type Problem = (value: string) => string | undefined;
@@ -90,7 +91,17 @@ export const IsCidr = (): Check =>
 export const IsDsn = (): Check =>
   check(
     'isDsn',
-    must('a postgres:// URL', (value) => hasScheme(value, 'postgres:', 'postgresql:')),
+    must('a postgres:// URL of servers that can be written to', (value) => {
+      const [, before, hosts = '', after = ''] =
+        /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/s.exec(value) ?? [];
+      const target = /[?&]target_session_attrs=([\w-]*)/.exec(value)?.[1] ?? 'read-write';
+      return (
+        before !== undefined &&
+        // Each of several hosts by itself, which is how the driver gets to see them.
+        hosts.split(',').every((host) => URL.canParse(`${before}${host}${after}`)) &&
+        ['read-write', 'primary', 'any'].includes(target)
+      );
+    }),
   );
 
 export const IsRedisUrl = (): Check =>
@@ -122,6 +133,26 @@ export const IsHttpUrl = (): Check =>
     'isHttpUrl',
     must('an https URL without user, query or fragment', (value) => {
       return hasScheme(value, 'https:', 'http:') && !/[?#@\\]/.test(value);
+    }),
+  );
+
+export const IsOtlpEndpoint = (): Check =>
+  check(
+    'isOtlpEndpoint',
+    must(
+      'a URL without user, query or fragment, or host:port',
+      (value) => otlpUrl(value, true, 'traces') !== undefined,
+    ),
+  );
+
+/** Of plain segments, and none that the listener has a route at. */
+export const IsMetricsPath = (): Check =>
+  check(
+    'isMetricsPath',
+    must('a path such as /metrics, not below /admin, and not that of a probe', (value) => {
+      return (
+        /^(?:\/[\w.-]+)+$/.test(value) && !/^\/(?:admin(?:\/|$)|livez$|ready$|health$)|\/\.\.?(?:\/|$)/.test(value)
+      );
     }),
   );
 

@@ -5,6 +5,7 @@ import { OAuthError, sha256 } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { ReplayStore } from '../platform/ephemeral/replay-store.js';
+import { dpopProofsRejected, dpopProofsValidated } from '../platform/telemetry/protocol-metrics.js';
 import { Nonces } from './nonces.js';
 
 /** That a request was sent by whoever holds a key. */
@@ -53,6 +54,18 @@ export class DpopVerifier {
    * @throws OAuthError `invalid_dpop_proof`, `use_dpop_nonce`; `try-again` when it cannot be known whether it was used before
    */
   async proofOf(req: Request, path: string, facts: Facts): Promise<Proof | undefined> {
+    try {
+      const proof = await this.#proofOf(req, path, facts);
+      if (proof) dpopProofsValidated.inc();
+      return proof;
+    } catch (error) {
+      if (error instanceof OAuthError && error.reason.startsWith('dpop_'))
+        dpopProofsRejected.inc({ reason: error.reason.slice('dpop_'.length) });
+      throw error;
+    }
+  }
+
+  async #proofOf(req: Request, path: string, facts: Facts): Promise<Proof | undefined> {
     const headers = req.headersDistinct['dpop'] ?? [];
     const [value, ...others] = headers;
     if (!this.config.dpop.enabled || value === undefined) return undefined;

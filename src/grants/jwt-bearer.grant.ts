@@ -5,6 +5,7 @@ import { GroupScopes, leftBy } from '../accounts/group-scopes.js';
 import type { Client } from '../clients/client.js';
 import { Config } from '../config/config.js';
 import type { Proof } from '../dpop/dpop-verifier.js';
+import { xaaPolicyEvaluations } from '../platform/telemetry/protocol-metrics.js';
 import { Clock } from '../platform/clock/clock.js';
 import { isMint, type MintResource, type ResourceSnapshot } from '../resources/resource.js';
 import { requireMint } from '../resources/resources.js';
@@ -50,6 +51,7 @@ export class JwtBearerGrant extends Grant {
     const policies = trust.policiesOf(idp);
     const wish = { clientId: client.id, resource: resource?.uri, claims: assertion.claims, now: this.clock.now() };
     const allowing = policies.filter((policy) => refusalOf(policy, wish) === undefined);
+    xaaPolicyEvaluations.inc({ outcome: allowing.length > 0 ? 'allowed' : 'denied' });
     if (allowing.length === 0) {
       const refused = policies.map((policy) => `${policy.name}: ${refusalOf(policy, wish)}`);
       throw new OAuthError('policy-denied', 'policy_denied', { facts: { ...facts, policies: refused } });

@@ -8,9 +8,11 @@ import { DpopVerifier, type Proof } from '../dpop/dpop-verifier.js';
 import { formOf } from '../platform/http/body.js';
 import type { RepeatedAnswer, TokenAnswer } from '../tokens/authorization.js';
 import { TokenIssuer } from '../tokens/token-issuer.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { tokenIssuanceDuration } from '../platform/telemetry/protocol-metrics.js';
 import { AssertionIssuer } from '../xaa/assertion-issuer.js';
 import type { AssertionAnswer } from '../xaa/issued-assertion.js';
-import type { Grant } from './grant.js';
+import { countIssued, type Issuable } from './issued-tokens.js';
 import { Grants } from './grants.js';
 import { Grounds, type Ground, type Reading } from './grounds.js';
 
@@ -34,6 +36,14 @@ export class TokenEndpoint {
 
   /** @throws OAuthError; with `temporarily_unavailable` nothing was consumed or issued */
   async answer(req: Request, form: Form): Promise<TokenAnswer | AssertionAnswer> {
+    const startedAt = performance.now();
+    const answer = await this.#answer(req, form);
+    // The type is one of ours, or there would be no answer.
+    tokenIssuanceDuration.observe({ grant_type: form.get('grant_type') }, secondsSince(startedAt));
+    return answer;
+  }
+
+  async #answer(req: Request, form: Form): Promise<TokenAnswer | AssertionAnswer> {
     const type = required(form, 'grant_type');
     // Once, however often the request is decided: a proof is spent by asking.
     let proof: Promise<Proof | undefined> | undefined;
@@ -67,6 +77,7 @@ export class TokenEndpoint {
     if ('repeated' in decision) return decision;
     if (decision.resource?.dpopRequired) requireProof(proof, client);
     const stored = await this.#issue(decision, ground, proof?.jkt);
+    if (stored) countIssued(type, decision);
     return stored && { stored };
   }
 
@@ -85,9 +96,6 @@ export class TokenEndpoint {
     return (await this.grounds.moved(ground)) ? undefined : this.vendor.vend(vend);
   }
 }
-
-/** What a grant decides, but for an answer that is given again. */
-type Issuable = Exclude<Awaited<ReturnType<Grant['authorize']>>, RepeatedAnswer>;
 
 const REFUSED_ACTIONS: ReadonlyMap<string | undefined, string> = new Map([
   [grantType.clientCredentials, 'client_credentials.denied'],

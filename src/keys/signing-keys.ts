@@ -3,6 +3,8 @@ import { JwtRefused, signingAlgs, signJwt, verifyJwt, type JWK, type JWTPayload 
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { isDatabaseAway } from '../platform/postgres/database.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { keyReloadDuration } from '../platform/telemetry/protocol-metrics.js';
 import { KeyMaterial } from './key-material.js';
 import * as schedule from './key-schedule.js';
 import type { KeyRecord, KeyStatus } from './key-schedule.js';
@@ -190,7 +192,9 @@ export class SigningKeys implements OnModuleInit {
 
   private async read(): Promise<void> {
     const { generation } = this;
+    const startedAt = performance.now();
     const keys = await this.store.all();
+    keyReloadDuration.observe(secondsSince(startedAt));
     if (generation === this.generation) this.adopt(keys); // else a change made here overtook the reading
   }
 

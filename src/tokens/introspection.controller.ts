@@ -6,6 +6,8 @@ import { ClientAuthenticator } from '../clients/client-authenticator.js';
 import { FormBody } from '../platform/http/body.js';
 import { ProtocolController } from '../platform/http/listeners.js';
 import { postOnly } from '../platform/http/post-only.js';
+import { secondsSince } from '../platform/telemetry/metric.js';
+import { introspectionDuration, introspections } from '../platform/telemetry/protocol-metrics.js';
 import { Introspector, type Introspection } from './introspector.js';
 
 @ProtocolController('oauth/introspect')
@@ -25,7 +27,11 @@ export class IntrospectionController {
     if (caller.tokenEndpointAuthMethod === 'none') {
       throw new OAuthError('client-authentication-failed', 'credentials_missing', { facts: { clientId: caller.id } });
     }
-    return this.introspector.introspect(required(form, 'token'), caller);
+    const startedAt = performance.now();
+    const answer = await this.introspector.introspect(required(form, 'token'), caller);
+    introspectionDuration.observe(secondsSince(startedAt));
+    introspections.inc({ active: String(answer.active) });
+    return answer;
   }
 
   @All()

@@ -5,6 +5,7 @@ import { OAuthError, parseJson } from '#libs/oauth';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
+import { jwksCacheHits, jwksCacheMisses } from '../platform/telemetry/protocol-metrics.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
 import { KeptDocuments } from '../platform/http-client/kept-documents.js';
 import type { UrlRules } from '../platform/http-client/outgoing-url.js';
@@ -62,7 +63,9 @@ export class IdpKeySets {
    */
   async keys(idp: TrustedIdp, kid?: string): Promise<readonly PublicKey[]> {
     const known = await this.#recall(idp, kid);
-    const { keys, goodAt, problem } = known && !this.#mustAsk(known, kid) ? known : await this.#ask(idp, known);
+    const remembered = known && !this.#mustAsk(known, kid) ? known : undefined;
+    (remembered ? jwksCacheHits : jwksCacheMisses).inc();
+    const { keys, goodAt, problem } = remembered ?? (await this.#ask(idp, known));
     const serves = keys && this.#isGood(goodAt);
     // A key that is not among old ones may be a new one: only an issuer that answers can say that it is none.
     const unsure = problem !== undefined && kid !== undefined && !keys?.some((key) => key.kid === kid);

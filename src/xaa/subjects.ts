@@ -4,6 +4,7 @@ import { OAuthError } from '#libs/oauth';
 import { Identities } from '../accounts/identities.js';
 import { Users, type User } from '../accounts/users.js';
 import { Config } from '../config/config.js';
+import { xaaSubjectResolutions } from '../platform/telemetry/protocol-metrics.js';
 import type { SubjectBy } from './trust.js';
 
 /** Which of our people an assertion is about (W32). */
@@ -27,10 +28,11 @@ export class Subjects {
     facts: Readonly<Record<string, unknown>>,
   ): Promise<{ id: string; version: number }> {
     const { issuer, subject } = assertion;
-    const user =
-      (await this.identities.find(issuer, subject)) ??
-      (await this.#named(assertion, by)) ??
-      (await this.#new(assertion));
+    const mapped = await this.identities.find(issuer, subject);
+    const matched = mapped ? undefined : await this.#named(assertion, by);
+    const user = mapped ?? matched ?? (await this.#new(assertion));
+    const found = mapped ? 'mapped' : matched ? 'matched' : 'created';
+    xaaSubjectResolutions.inc({ outcome: user ? found : 'unmapped' });
     if (!user) throw new OAuthError('policy-denied', 'subject_unmapped', { facts });
     if (user.status !== 'active') throw new OAuthError('assertion-invalid', 'subject_disabled', { facts });
     return { id: user.id, version: user.version };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible';
+import { limited } from '../telemetry/protocol-metrics.js';
 import { type Limit, Limits, type LimitVerdict } from './limits.js';
 
 const allowed: LimitVerdict = { allowed: true, retryAfterSeconds: 0 };
@@ -22,8 +23,9 @@ export abstract class CountingLimits extends Limits {
       if (remainingPoints === 0 && limit.blockSeconds) await limiter.block(hashedKey, limit.blockSeconds);
       return allowed;
     } catch (refusal) {
-      if (refusal instanceof RateLimiterRes) return refused(refusal.msBeforeNext);
-      throw refusal;
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      limited.inc({ limit: limit.name });
+      return refused(refusal.msBeforeNext);
     }
   }
 

@@ -8,6 +8,7 @@ import { collectBody, keepRawBody } from './body.js';
 import { cors } from './cors.js';
 import { hostCheck } from './host-check.js';
 import { listenerOf } from './listeners.js';
+import { observe } from './observation.js';
 import { openRequestContext } from './request-context.js';
 import { Throughput } from './throughput.js';
 
@@ -26,6 +27,7 @@ export function configureHttp(app: NestExpressApplication, config: Config): read
   app.enableVersioning({ type: VersioningType.CUSTOM, defaultVersion: 'public', extractor: listenerOf });
   const doors = [
     openRequestContext,
+    observe,
     accessLog,
     baselineHeaders,
     boundedUrl,
@@ -58,5 +60,7 @@ const byListener =
 
 function boundHosts(config: Config): string[] {
   const hostOf = (address: string): string => address.replace(/:\d+$/, '');
-  return [hostOf(config.server.address), hostOf(config.admin.address), ...config.admin.allowedHosts].filter(Boolean);
+  // As a Host header has it: IPv6 in brackets, letters small.
+  const spelled = config.admin.allowedHosts.map((host) => (host.includes(':') ? `[${host}]` : host).toLowerCase());
+  return [hostOf(config.server.address), hostOf(config.admin.address), ...spelled].filter(Boolean);
 }

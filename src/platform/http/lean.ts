@@ -28,6 +28,7 @@ export function inFrontOf(
     const endpoint = byRoute.get(`${incoming.method} ${incoming.url}`);
     if (!endpoint) return void express(incoming, outgoing);
     const [req, res] = asExpress(express, incoming, outgoing);
+    req.route = { path: incoming.url };
     const fail = (error: unknown): void => writeOAuthError(res, knownError(error), issuer);
     passThrough(doors, req, res, (error) => {
       if (error === undefined) endpoint.respond(req, res).catch(fail);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import type { Transaction } from '../postgres/database.js';
+import { currentTraceparent } from '../telemetry/spans.js';
 import { uuid7 } from '../uuid7.js';
 import { OutboxRelay } from './outbox-relay.js';
 
@@ -19,11 +20,12 @@ export class Outbox {
    */
   async put(tx: Transaction, topic: string, key: string, payload: object): Promise<void> {
     const now = this.clock.now();
+    const traceparent = currentTraceparent();
     await tx.query('insert into outbox (id, topic, key, payload, created_at) values ($1, $2, $3, $4, $5)', [
       uuid7(now),
       topic,
       key,
-      payload,
+      traceparent === undefined ? payload : { ...payload, traceparent },
       now,
     ]);
     // The commit is still to come; the relay comes by soon after, and regularly in any case.

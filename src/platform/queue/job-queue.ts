@@ -85,6 +85,13 @@ export class JobQueue implements OnApplicationBootstrap {
     return idOf(name, key);
   }
 
+  /** How many jobs there are in each state, and since when the next one waits. */
+  async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
+    const counts = await bounded(this.queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
+    const [next] = await bounded(this.queue.getJobs(['waiting'], 0, 0, true));
+    return { counts, waitingSince: next && timeOf(next.timestamp) };
+  }
+
   async list(states: readonly JobState[], limit: number): Promise<JobView[]> {
     const found = await bounded(this.queue.getJobs([...states], 0, limit - 1));
     return Promise.all(found.filter(Boolean).map(viewOf));

@@ -3,8 +3,10 @@ import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { UnrecoverableError, type Job as QueuedJob } from 'bullmq';
 import { Config } from '../../config/config.js';
+import { jobFailures } from '../telemetry/runtime-metrics.js';
 import { QUEUE } from './job-queue.js';
 import { Jobs } from './jobs.js';
+import { observedJob } from './observed-job.js';
 
 /** How long a stopping process waits for the jobs it is doing; what is not done by then is done again elsewhere. */
 const PATIENCE_MILLIS = 8_000;
@@ -33,7 +35,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
     const job = this.jobs.of(name);
     // Perhaps of a later version, whose replicas will have had their turn.
     if (!job) throw new UnrecoverableError(`there is no job ${name}`);
-    await job.run(data as object);
+    await observedJob(name, data as object, () => job.run(data as object));
   }
 
   /** Nest would wait for BullMQ without end, and BullMQ for a Redis that is away. */
@@ -52,6 +54,7 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
     if (!queued) return;
     const { name, id, attemptsMade, data } = queued;
     const over = attemptsMade >= (queued.opts.attempts ?? 1);
+    jobFailures.inc({ job_name: this.jobs.of(name) ? name : 'other', final: String(over) });
     this.#log.warn({ message: `job ${name} failed`, job: id, attemptsMade, over, error: error.message });
     if (!over) return;
     await this.jobs

@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
 import { requestContext } from '../http/request-context.js';
+import { currentTrace } from './spans.js';
 
 export interface LoggingSettings {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -46,7 +47,7 @@ export class JsonLogger implements LoggerService {
       redact: { paths: SECRET_MEMBERS, censor: '[hidden]' },
       mixin: () => {
         const context = requestContext();
-        return context ? { requestId: context.requestId } : {};
+        return context ? { request_id: context.requestId, ...currentTrace() } : { ...currentTrace() };
       },
     };
     const out = settings.format === 'text' ? textLines(destination ?? process.stdout) : destination;
@@ -86,7 +87,7 @@ export class JsonLogger implements LoggerService {
 
 const textLines = (out: NodeJS.WritableStream) => ({
   write(line: string): void {
-    const { time, level, context, msg, requestId, ...members } = JSON.parse(line) as Record<string, string>;
+    const { time, level, context, msg, request_id: requestId, ...members } = JSON.parse(line) as Record<string, string>;
     const more = Object.keys(members).length > 0 ? ` ${JSON.stringify(members)}` : '';
     out.write(
       `${time?.slice(11, 23)} ${level?.padEnd(5)} ${context ?? ''}: ${msg}${more}${requestId ? ` [${requestId}]` : ''}\n`,

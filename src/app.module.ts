@@ -21,6 +21,7 @@ import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { sealedKeyColumn } from './keys/private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
+import { BreakerModule } from './platform/breaker/breaker.module.js';
 import { ClockModule } from './platform/clock/clock.module.js';
 import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
@@ -59,6 +60,7 @@ export class AppModule {
         ClockModule.of(clock),
         TelemetryModule,
         PostgresModule.of(connection, config.storage.postgres),
+        BreakerModule,
         EphemeralModule,
         QueueModule.of(connection),
         OutboxModule,

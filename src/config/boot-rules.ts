@@ -33,6 +33,11 @@ const rules: readonly Rule[] = [
       ? 'storage.postgres.min_conns must be at most storage.postgres.max_conns'
       : undefined,
   ],
+  ({ redis }) => [
+    [redis.url, redis.sentinels[0], redis.clusterNodes[0]].filter(Boolean).length > 1
+      ? 'redis.url, redis.sentinels and redis.cluster_nodes exclude each other: set one of them'
+      : undefined,
+  ],
   (config) => [
     production(config) && config.dataEncryption.vaultTransitEncrypt.address?.startsWith('http:')
       ? 'data_encryption.vault_transit_encrypt.address must be https unless the issuer is on localhost'

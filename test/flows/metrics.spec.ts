@@ -263,6 +263,9 @@ describe('metrics of upstream accounts', () => {
     const [{ id } = { id: '' }] = await app.sql<{ id: string }>('select id from connections where user_id = $1', [
       at.user.id,
     ]);
+    // It is counted when it is committed, and here it is not.
+    const rolledBack = await moving(() => without('outbox', () => app.admin('DELETE', `/admin/grants/broker/${id}`)));
+    expect(rolledBack).not.toHaveProperty(`authserver_connection_disconnect_total${labels}`);
     const off = await moving(() => app.admin('DELETE', `/admin/grants/broker/${id}`));
     expect(off).toMatchObject({ [`authserver_connection_disconnect_total${labels}`]: 1 });
   });
@@ -318,7 +321,6 @@ describe('metrics of trouble', () => {
     const at = await tokensOf({ ...(await aFlow(app)), client });
     const failed = await moving(() =>
       without('revocations', async () => {
-        // What reads the table fails before; the insert alone fails when it may not write.
         await revoke(at, at.tokens.access_token);
       }),
     );
@@ -384,6 +386,28 @@ describe('the labels of a request', () => {
       'authserver_http_requests_total{http_method="GET",http_route="other",http_status_code="404"}',
       'authserver_http_requests_total{http_method="other",http_route="/oauth/token",http_status_code="405"}',
     ]);
+  });
+});
+
+describe('a caller that goes away', () => {
+  it('is counted as 499', async () => {
+    const at = await tokensOf(await aFlow(app));
+    const gone = 'authserver_http_requests_total{http_method="POST",http_route="/oauth/token",http_status_code="499"}';
+    const counted = async () => (await scraped(app)).find((sample) => seriesOf(sample) === gone)?.value;
+    expect(await counted()).toBeUndefined();
+    const leaving = new AbortController();
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: at.tokens.refresh_token,
+      client_id: at.client.id,
+    });
+    const asked = () =>
+      fetch(`${app.issuer}/oauth/token`, { method: 'POST', body: form, signal: leaving.signal }).catch(() => undefined);
+    const leave = async () => {
+      leaving.abort();
+      await vi.waitFor(async () => expect(await counted()).toBe(1));
+    };
+    await whileHeld(app, 'lock table families in access exclusive mode', asked, leave);
   });
 });
 

@@ -45,7 +45,8 @@ export async function forgetKey(config: Config, kid: string): Promise<void> {
 export async function purge(config: Config, keepDays?: number): Promise<void> {
   if (keepDays !== undefined && (!Number.isInteger(keepDays) || keepDays < 1))
     throw new Error('--keep-days takes a whole number of days, 1 or more');
-  const kept = keepDays === undefined ? config.retention : { issuanceDays: keepDays, auditDays: keepDays };
+  const kept =
+    keepDays === undefined ? config.retention : { issuanceDays: keepDays, auditDays: keepDays, refusalDays: keepDays };
   const now = new SystemClock().now();
   await withStorage(config, (connection) =>
     withClient(connection, async (client) => {
@@ -59,14 +60,14 @@ export async function purge(config: Config, keepDays?: number): Promise<void> {
 }
 
 /** The database of the configuration: the running embedded one is borrowed, one that does not run is started for the while. */
-async function withStorage(config: Config, work: (connection: PostgresConnection) => Promise<void>): Promise<void> {
+export async function withStorage<T>(config: Config, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
   const { driver, embedded, postgres } = config.storage;
   if (driver === 'postgres') return work({ dsn: postgres.dsn ?? '' });
   const running = connectionOfRunning(embedded.path);
   if (running) return work(running);
   const database = await startEmbedded({ path: embedded.path, log: () => undefined });
   try {
-    await work(database.connection);
+    return await work(database.connection);
   } finally {
     await database.stop();
   }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { adminCommand } from './cli/admin.command.js';
 import { loadConfig } from './config/load-config.js';
+import type { RestoreOptions } from './backups.js';
 import { version } from './config/version.js';
 
 /** `authserver`, every command of it. What serves or maintains is loaded only when its command runs. */
@@ -37,6 +38,31 @@ export function authserverProgram(): Command {
     .action(async ({ keepDays }: { keepDays?: string }) => {
       const { purge } = await import('./maintenance.js');
       await purge(config(), keepDays === undefined ? undefined : Number(keepDays));
+    });
+
+  program
+    .command('backup')
+    .description(
+      'write the whole database to one file, also while servers run; secrets of the configuration are not in it',
+    )
+    .requiredOption('--output <file>', 'a new file, or - for standard output')
+    .action(async ({ output }: { output: string }) => {
+      const { backupTo } = await import('./backups.js');
+      await backupTo(config(), output);
+    });
+
+  program
+    .command('restore')
+    .description(
+      'bring a backup into an empty database, before any server starts on it; tokens and sessions of before end',
+    )
+    .requiredOption('--input <file>')
+    .option('--check', 'only read it from beginning to end, and tell what it is')
+    .option('--keep-tokens', 'no server ran since the backup was made: tokens, codes and sessions stay what they are')
+    .option('--allow-other-secrets', 'go on although secrets of the configuration are not those of the backup')
+    .action(async ({ input, ...options }: { input: string } & RestoreOptions) => {
+      const { checkFrom, restoreFrom } = await import('./backups.js');
+      await (options.check ? checkFrom(input) : restoreFrom(config(), input, options));
     });
 
   program

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Between, LessThan } from 'typeorm';
 import { Database } from '../platform/postgres/database.js';
+import { IS_REFUSAL } from '../platform/retention/expired-rows.js';
 import { uuid7Floor } from '../platform/uuid7.js';
 import { AuditEventEntity } from './audit-event.entity.js';
 import { AuditSealEntity } from './audit-seal.entity.js';
@@ -38,21 +39,24 @@ export class AuditSealStore {
    */
   async append(seal: AuditSealEntity, former: AuditSealEntity | undefined): Promise<boolean> {
     const rows = await this.database.query(
-      `insert into audit_seals (hour, events, hash, made_at)
-       select $1, $2, $3, $4 where (select max(hour) from audit_seals) is not distinct from $5::timestamptz
+      `insert into audit_seals (hour, events, hash, made_at, refusals, refusals_hash)
+       select $1, $2, $3, $4, $5, $6 where (select max(hour) from audit_seals) is not distinct from $7::timestamptz
        on conflict do nothing returning 1`,
-      [seal.hour, seal.events, seal.hash, seal.madeAt, former?.hour ?? null],
+      [seal.hour, seal.events, seal.hash, seal.madeAt, seal.refusals, seal.refusalsHash, former?.hour ?? null],
     );
     return rows.length === 1;
   }
 
   /** Every event with an id of that time, each as text that is the same whenever it is read, in the order of their ids. */
-  async *texts(from: Date, to: Date): AsyncGenerator<string> {
+  async *texts(from: Date, to: Date): AsyncGenerator<{ text: string; refusal: boolean }> {
     const end = uuid7Floor(to);
     let [after, inclusive] = [uuid7Floor(from), true];
     for (;;) {
-      const rows = await this.database.query<{ id: string; text: string }>(TEXTS(inclusive), [after, end]);
-      for (const { text } of rows) yield text;
+      const rows = await this.database.query<{ id: string; text: string; refusal: boolean }>(TEXTS(inclusive), [
+        after,
+        end,
+      ]);
+      yield* rows;
       const last = rows.at(-1);
       if (!last || rows.length < BATCH) return;
       [after, inclusive] = [last.id, false];
@@ -63,5 +67,5 @@ export class AuditSealStore {
 /** Column by column: one that is added later must not change what is sealed. */
 const TEXTS = (inclusive: boolean): string => `
   select id, jsonb_build_array(id, action, reason, actor_id, client_id, ip, request_id, detail,
-    to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'))::text as text
+    to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'))::text as text, ${IS_REFUSAL} as refusal
   from audit_events where id ${inclusive ? '>=' : '>'} $1 and id < $2 order by id limit ${BATCH}`;

@@ -47,8 +47,11 @@ export class AuditSeals {
     if (!first) return;
     const end = this.#closed();
     for (let hour = hourOf(first); hour < end; hour = next(hour)) {
-      const { events, hash } = await this.#sealOf(hour, former);
-      const seal = { hour, events, hash, madeAt: this.clock.now() };
+      const found = await this.#eventsOf(hour);
+      const events = found.all.count;
+      const apart = { refusals: found.refusals.count, refusalsHash: found.refusals.digest };
+      const hash = sealOf(hour, former, found);
+      const seal = { hour, events, hash, madeAt: this.clock.now(), ...apart };
       if (!(await this.store.append(seal, former))) return;
       this.#log.log({ message: 'audit hour sealed', hour, events, seal: hash.toString('hex') });
       former = seal;
@@ -69,30 +72,36 @@ export class AuditSeals {
         problems.push({ hour, problem: 'unsealed' });
         continue;
       }
-      const now = await this.#sealOf(hour, former);
-      if (now.hash.equals(seal.hash)) verified += 1;
-      else if (now.events > 0) problems.push({ hour, problem: 'changed' });
-      else if (this.#isDropped(hour)) dropped += 1;
+      const found = await this.#eventsOf(hour);
+      if (this.#hashOf(found, seal, former).equals(seal.hash)) verified += 1;
+      else if (found.all.count > 0) problems.push({ hour, problem: 'changed' });
+      else if (this.#isOlderThan(this.config.retention.auditDays, hour)) dropped += 1;
       else problems.push({ hour, problem: 'gone' });
       former = seal;
     }
     return { verified, dropped, last: former && { hour: former.hour, hash: former.hash }, problems };
   }
 
-  async #sealOf(hour: Date, former: AuditSealEntity | undefined): Promise<{ events: number; hash: Buffer }> {
-    const events = createHash('sha256');
-    let count = 0;
-    for await (const text of this.store.texts(hour, next(hour))) {
-      events.update(text).update('\n');
-      count += 1;
+  /** What the seal of that hour would be now. Refusals that may be gone count as what they were when they were sealed. */
+  #hashOf(
+    found: Events,
+    { hour, refusals, refusalsHash }: AuditSealEntity,
+    former: AuditSealEntity | undefined,
+  ): Buffer {
+    if (refusals === null || refusalsHash === null) return formerSealOf(hour, former, found);
+    const { refusalDays } = this.config.retention;
+    if (!this.#isOlderThan(refusalDays, hour)) return sealOf(hour, former, found);
+    return sealOf(hour, former, { ...found, refusals: { count: refusals, digest: refusalsHash } });
+  }
+
+  async #eventsOf(hour: Date): Promise<Events> {
+    const tallies = { all: new Tally(), refusals: new Tally(), others: new Tally() };
+    for await (const { text, refusal } of this.store.texts(hour, next(hour))) {
+      tallies.all.add(text);
+      tallies[refusal ? 'refusals' : 'others'].add(text);
     }
-    const hash = createHash('sha256')
-      .update('authplane audit seal 1\n')
-      .update(former?.hash ?? Buffer.alloc(32))
-      .update(`\n${hour.toISOString()}\n${count}\n`)
-      .update(events.digest())
-      .digest();
-    return { events: count, hash };
+    const { all, refusals, others } = tallies;
+    return { all: all.end(), refusals: refusals.end(), others: others.end() };
   }
 
   /** The first hour that must have a seal, where nothing before `from` has one. */
@@ -107,10 +116,62 @@ export class AuditSeals {
     return hourOf(new Date(this.clock.now().getTime() - GRACE_MILLIS));
   }
 
-  #isDropped(hour: Date): boolean {
-    const { auditDays } = this.config.retention;
-    return auditDays > 0 && hour.getTime() < this.clock.now().getTime() - auditDays * DAY_MILLIS;
+  #isOlderThan(days: number, hour: Date): boolean {
+    return days > 0 && hour.getTime() < this.clock.now().getTime() - days * DAY_MILLIS;
   }
+}
+
+interface Counted {
+  readonly count: number;
+  readonly digest: Buffer;
+}
+
+/** Those of one hour; refusals and others are all. */
+interface Events {
+  readonly all: Counted;
+  readonly refusals: Counted;
+  readonly others: Counted;
+}
+
+class Tally {
+  readonly #hash = createHash('sha256');
+  #count = 0;
+
+  add(text: string): void {
+    this.#hash.update(text).update('\n');
+    this.#count += 1;
+  }
+
+  end(): Counted {
+    return { count: this.#count, digest: this.#hash.digest() };
+  }
+}
+
+/** Refusals have a hash of their own in it, with which it stands when they have been dropped. */
+function sealOf(hour: Date, former: AuditSealEntity | undefined, { others, refusals }: Omit<Events, 'all'>): Buffer {
+  return sealHash(2, former, `${hour.toISOString()}\n${others.count} ${refusals.count}`, [
+    others.digest,
+    refusals.digest,
+  ]);
+}
+
+/** As seals were before refusals were sealed apart. */
+function formerSealOf(hour: Date, former: AuditSealEntity | undefined, { all }: Pick<Events, 'all'>): Buffer {
+  return sealHash(1, former, `${hour.toISOString()}\n${all.count}`, [all.digest]);
+}
+
+function sealHash(
+  version: 1 | 2,
+  former: AuditSealEntity | undefined,
+  head: string,
+  digests: readonly Buffer[],
+): Buffer {
+  const hash = createHash('sha256')
+    .update(`authplane audit seal ${version}\n`)
+    .update(former?.hash ?? Buffer.alloc(32))
+    .update(`\n${head}\n`);
+  for (const digest of digests) hash.update(digest);
+  return hash.digest();
 }
 
 const hourOf = (at: Date): Date => new Date(Math.floor(at.getTime() / HOUR_MILLIS) * HOUR_MILLIS);

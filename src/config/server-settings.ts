@@ -156,6 +156,15 @@ export class RetentionSettings {
     about: 'Days for which audit events are kept; 0: for ever.',
   })
   readonly auditDays: number;
+
+  @integer('refusal_days', {
+    default: 0,
+    min: 0,
+    max: 36_500,
+    about:
+      'Days for which audit events of what was refused are kept (actions that end in denied or failed); 0: as long as the others.',
+  })
+  readonly refusalDays: number;
 }
 
 export class AesMasterSettings {

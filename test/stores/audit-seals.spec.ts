@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuditLog } from '../../src/audit/audit-log.js';
@@ -28,10 +29,14 @@ let fresh: Awaited<ReturnType<typeof freshDatabase>>;
 let replicas: TestingModule[];
 let database: Database;
 
-async function boot(auditDays = '0'): Promise<TestingModule> {
+async function boot(auditDays = '0', refusalDays = '0'): Promise<TestingModule> {
   const module = await Test.createTestingModule({
     imports: [
-      ConfigModule.of(loadConfig({ env: { AUTHPLANE_RETENTION_AUDIT_DAYS: auditDays } })),
+      ConfigModule.of(
+        loadConfig({
+          env: { AUTHPLANE_RETENTION_AUDIT_DAYS: auditDays, AUTHPLANE_RETENTION_REFUSAL_DAYS: refusalDays },
+        }),
+      ),
       ClockModule.of(clock),
       PostgresModule.of(fresh.connection, { maxConns: 4, minConns: 0 }),
       AuditModule,
@@ -139,13 +144,64 @@ describe('the audit', () => {
     const keeping = await boot('2');
     await eventsIn(0, 30, 60, 100);
     await seal();
-    await sweep((text, values) => database.query(text, values), clock.now(), { issuanceDays: 90, auditDays: 2 });
+    await sweep((text, values) => database.query(text, values), clock.now(), {
+      issuanceDays: 90,
+      auditDays: 2,
+      refusalDays: 0,
+    });
     expect(await verify(0, 1000, keeping)).toMatchObject({ dropped: 2, verified: 99, problems: [] });
     await database.query('delete from audit_events');
     expect((await verify(0, 1000, keeping)).problems).toEqual([
       { hour: at(60), problem: 'gone' },
       { hour: at(100), problem: 'gone' },
     ]);
+  });
+
+  it('stands without the refusals that are kept for a shorter time, and only without those', async () => {
+    const keeping = await boot('0', '2');
+    const log = replicas[0]!.get(AuditLog);
+    for (const hour of [0, 1, 60]) {
+      await eventsIn(hour);
+      for (const action of ['token.issue_denied', 'user.login_failed', 'authorize.denied'])
+        await log.refused({ action, reason: `in ${hour}` });
+    }
+    clock.millis = at(80).getTime();
+    await seal();
+    const kept = { issuanceDays: 90, auditDays: 0, refusalDays: 2 };
+    const run = (text: string, values?: readonly unknown[]) => database.query(text, values);
+    // An event of the grace after an hour belongs to the next one; none of them is 48 hours old but those of the first two.
+    const { rows } = await sweep(run, clock.now(), kept);
+    expect(rows.refusals).toBe(6);
+    expect((await sweep(run, clock.now(), kept)).rows.refusals).toBe(0);
+    expect((await database.query('select 1 from audit_events')).length).toBe(3 + 3);
+    expect(await verify(0, 1000, keeping)).toMatchObject({ verified: 79, dropped: 0, problems: [] });
+
+    await database.query(`delete from audit_events where action = 'authorize.denied'`);
+    expect((await verify(0, 1000, keeping)).problems).toEqual([{ hour: at(61), problem: 'changed' }]);
+    await database.query(`update audit_events set reason = 'nothing' where action = 'tested' and reason = 'in 1'`);
+    expect((await verify(0, 1000, keeping)).problems).toContainEqual({ hour: at(1), problem: 'changed' });
+    await database.query(`update audit_seals set refusals_hash = hash where hour = $1`, [at(2)]);
+    expect((await verify(0, 1000, keeping)).problems).toContainEqual({ hour: at(2), problem: 'gone' });
+  });
+
+  it('reads the seals of before, in which refusals are not apart, and leaves their refusals', async () => {
+    await eventsIn(0);
+    clock.millis = at(0).getTime() + 2;
+    await replicas[0]!.get(AuditLog).refused({ action: 'token.issue_denied', reason: 'in 0' });
+    clock.millis = at(1).getTime() + 10 * 60_000;
+    const text = await database.query<{ text: string }>(
+      `select string_agg(jsonb_build_array(id, action, reason, actor_id, client_id, ip, request_id, detail,
+         to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'))::text || chr(10), '' order by id) as text
+       from audit_events where created_at < $1`,
+      [at(1)],
+    );
+    const events = createHash('sha256').update(text[0]!.text).digest();
+    const head = `authplane audit seal 1\n${'\0'.repeat(32)}\n${at(0).toISOString()}\n2\n`;
+    const hash = createHash('sha256').update(head).update(events).digest();
+    await database.query('insert into audit_seals (hour, events, hash, made_at) values ($1, 2, $2, $1)', [at(0), hash]);
+    const run = (sql: string, values?: readonly unknown[]) => database.query(sql, values);
+    await sweep(run, at(1000), { issuanceDays: 90, auditDays: 0, refusalDays: 2 });
+    expect(await verify(0, 0, await boot('0', '2'))).toMatchObject({ verified: 1, problems: [] });
   });
 
   it('may wait for its seal for three hours, and no longer', async () => {

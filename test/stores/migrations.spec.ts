@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientConfig, withClient } from '../../src/platform/postgres/connection.js';
 import type { EmbeddedConnection } from '../../src/platform/postgres/embedded-postgres.js';
@@ -6,6 +7,12 @@ import { migrations } from '../../src/platform/postgres/migrations.js';
 import { emptyDatabase } from '../postgres.js';
 
 const NOW = new Date('2026-11-20T10:00:00Z');
+
+/** Comes back when somebody waits to have a table alone. */
+async function untilLocked(client: pg.Client, table: string): Promise<void> {
+  const waiting = `select 1 from pg_locks where relation = '${table}'::regclass and mode = 'AccessExclusiveLock' and not granted`;
+  while ((await client.query(waiting)).rows.length === 0);
+}
 
 describe('migrations', () => {
   let connection: EmbeddedConnection;
@@ -34,6 +41,29 @@ describe('migrations', () => {
         where relname ~ '^issuances_[0-9]{8}$' and relkind = 'r'`),
     );
     expect(rows).toEqual([{ first: 'issuances_20261120', last: 'issuances_20261204', days: 15 }]);
+  });
+
+  it('keep nobody waiting behind them while somebody reads what they change, and go on when the reader has done', async () => {
+    const other = await emptyDatabase();
+    const reading = 'select from audit_seals';
+    try {
+      await migrate(other.connection, NOW, migrations.length - 1);
+      await withClient(other.connection, async (longReader) => {
+        await longReader.query(`begin; ${reading}`);
+        const migrated = migrate(other.connection, NOW);
+        await withClient(other.connection, async (request) => {
+          await request.query(`set statement_timeout = '5s'`);
+          await untilLocked(request, 'audit_seals');
+          await request.query(reading);
+          await untilLocked(request, 'audit_seals');
+          await request.query(reading);
+        });
+        await longReader.query('commit');
+        expect(await migrated).toEqual([new (migrations.at(-1)!)().name]);
+      });
+    } finally {
+      await other.drop();
+    }
   });
 
   it('wait for a connection string like the ones of an operator', async () => {

@@ -12,7 +12,8 @@ const at = (days: number): Date => new Date(NOW.getTime() + days * DAY);
 let database: Database;
 let close: () => Promise<void>;
 const run: Run = (text, values) => database.query(text, values);
-const keep = (auditDays: number, now = NOW): Promise<Swept> => sweep(run, now, { issuanceDays: 90, auditDays });
+const keep = (auditDays: number, now = NOW): Promise<Swept> =>
+  sweep(run, now, { issuanceDays: 90, auditDays, refusalDays: 0 });
 const count = async (table: string): Promise<number> =>
   Number((await database.query<{ n: string }>(`select count(*) as n from ${table}`))[0]?.n);
 

@@ -11,6 +11,7 @@ import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
 import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
 import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js';
+import { RefusalsApart0020 } from './migrations/0020-refusals-apart.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -27,4 +28,5 @@ export const migrations = [
   IdentityChecks0011,
   LastUsedAgent0012,
   OverdueRevocations0013,
+  RefusalsApart0020,
 ];

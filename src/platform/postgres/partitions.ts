@@ -84,6 +84,15 @@ export async function dropPartitions(
   return { dropped, busy };
 }
 
+/** The first day that has a partition of its own; undefined before any was made. */
+export async function oldestPartitionDay(run: RunSql): Promise<Date | undefined> {
+  const days = (await existing(run)).filter(({ daily }) => daily).map(({ name }) => name.slice(-8));
+  const [oldest] = days.toSorted();
+  return oldest === undefined
+    ? undefined
+    : new Date(`${oldest.slice(0, 4)}-${oldest.slice(4, 6)}-${oldest.slice(6)}T00:00:00Z`);
+}
+
 async function existing(run: RunSql): Promise<{ parent: string; name: string; daily: boolean }[]> {
   const tables = Object.keys(partitionedTables).map((table) => `'${table}'::regclass`);
   const rows = await run(`

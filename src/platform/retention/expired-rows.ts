@@ -1,5 +1,6 @@
 import type { RetentionSettings } from '../../config/server-settings.js';
 import { dropPartitions, partitionedTables, type PartitionedTable } from '../postgres/partitions.js';
+import { uuid7Floor } from '../uuid7.js';
 
 /** One statement, or several without values. @returns the rows */
 export type Run = (text: string, values?: readonly unknown[]) => Promise<readonly unknown[]>;
@@ -25,33 +26,66 @@ const EXPIRED = {
 
 /** So few that a statement ends long before its time-out, and holds nobody up. */
 const BATCH = 2_000;
-const DAY_MILLIS = 86_400_000;
+const HOUR_MILLIS = 3_600_000;
+const DAY_MILLIS = 24 * HOUR_MILLIS;
+
+/** SQL: an audit event tells of a refusal, not of something that happened. */
+export const IS_REFUSAL = `action ~ '[._](denied|failed)$'`;
 
 /** Frees space, in small steps. Expiry is a comparison when reading, so that doing it late, twice or never changes no answer. */
-export async function sweep(run: Run, now: Date, { issuanceDays, auditDays }: RetentionSettings): Promise<Swept> {
+export async function sweep(run: Run, now: Date, kept: RetentionSettings): Promise<Swept> {
+  const { issuanceDays, auditDays, refusalDays } = kept;
   const keptDays = { authorization_codes: issuanceDays, issuances: issuanceDays, audit_events: auditDays };
   const rows: Record<string, number> = {};
   for (const [table, condition] of Object.entries(EXPIRED))
     rows[table] = await deleteExpired(run, table, condition, now);
+  if (refusalDays > 0) rows.refusals = await deleteRefusals(run, daysBefore(now, refusalDays), now);
   const [dropped, busy]: [string[], string[]] = [[], []];
   for (const table of Object.keys(partitionedTables) as PartitionedTable[]) {
     if (keptDays[table] === 0) continue;
-    const days = await dropPartitions(run, table, new Date(now.getTime() - keptDays[table] * DAY_MILLIS));
+    const days = await dropPartitions(run, table, daysBefore(now, keptDays[table]));
     dropped.push(...days.dropped);
     busy.push(...days.busy);
   }
   return { rows, dropped, busy };
 }
 
+/** Of hours that are sealed in a way that stands without them, and nothing else of these hours. */
+async function deleteRefusals(run: Run, before: Date, now: Date): Promise<number> {
+  const hours = (await run(
+    'select hour from audit_seals where refusals > 0 and refusals_dropped_at is null and hour < $1 order by hour',
+    [before],
+  )) as { hour: Date }[];
+  let deleted = 0;
+  for (const { hour } of hours) {
+    const [from, to] = [uuid7Floor(hour), uuid7Floor(new Date(hour.getTime() + HOUR_MILLIS))];
+    deleted += await inBatches(
+      run,
+      `delete from audit_events where id = any (array(select id from audit_events
+         where id >= $1 and id < $2 and ${IS_REFUSAL} limit ${BATCH})) and id >= $1 and id < $2 returning 1`,
+      [from, to],
+    );
+    await run('update audit_seals set refusals_dropped_at = $2 where hour = $1', [hour, now]);
+  }
+  return deleted;
+}
+
 async function deleteExpired(run: Run, table: string, condition: string, now: Date): Promise<number> {
+  return inBatches(
+    run,
+    `delete from ${table} where ctid = any (array(select ctid from ${table} where ${condition} limit ${BATCH} for update skip locked))
+     returning 1`,
+    [now],
+  );
+}
+
+async function inBatches(run: Run, deletion: string, values: readonly unknown[]): Promise<number> {
   let deleted = 0;
   for (;;) {
-    const gone = await run(
-      `delete from ${table} where ctid = any (array(select ctid from ${table} where ${condition} limit ${BATCH} for update skip locked))
-       returning 1`,
-      [now],
-    );
+    const gone = await run(deletion, values);
     deleted += gone.length;
     if (gone.length < BATCH) return deleted;
   }
 }
+
+const daysBefore = (now: Date, days: number): Date => new Date(now.getTime() - days * DAY_MILLIS);

@@ -21,6 +21,7 @@ import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { sealedKeyColumn } from './keys/private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
+import { BreakerModule } from './platform/breaker/breaker.module.js';
 import { ClockModule } from './platform/clock/clock.module.js';
 import { EphemeralModule } from './platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from './platform/health/health.module.js';
@@ -35,6 +36,7 @@ import { TelemetryModule } from './platform/telemetry/telemetry.module.js';
 import { PortalModule } from './portal/portal.module.js';
 import { ResourcesModule } from './resources/resources.module.js';
 import { TokensModule } from './tokens/tokens.module.js';
+import { WebhooksModule } from './webhooks/webhooks.module.js';
 import { XaaModule } from './xaa/xaa.module.js';
 
 /** What the application is made from; a test brings its own clock. */
@@ -58,6 +60,7 @@ export class AppModule {
         ClockModule.of(clock),
         TelemetryModule,
         PostgresModule.of(connection, config.storage.postgres),
+        BreakerModule,
         EphemeralModule,
         QueueModule.of(connection),
         OutboxModule,
@@ -66,6 +69,7 @@ export class AppModule {
         HttpModule,
         HealthModule,
         AuditModule,
+        WebhooksModule,
         EncryptionModule,
         ReencryptionModule.of([sealedKeyColumn, ...brokerSealedColumns, sealedIdentityColumn, sealedProviderColumn]),
         KeysModule.sealedBy(Encryption),

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { adminCommand } from './cli/admin.command.js';
 import { loadConfig } from './config/load-config.js';
 import type { RestoreOptions } from './backups.js';
@@ -9,7 +9,11 @@ export function authserverProgram(): Command {
   const program = new Command('authserver')
     .description('A self-hosted OAuth 2.1 authorization server for the Model Context Protocol.')
     .version(version, '--version')
-    .option('--config <file>', 'a YAML file with settings; AUTHPLANE_* variables override it');
+    .addOption(
+      new Option('--config <file>', 'a YAML file with settings; AUTHPLANE_* variables override it').env(
+        'AUTHPLANE_CONFIG',
+      ),
+    );
 
   const config = (role?: string): ReturnType<typeof loadConfig> =>
     loadConfig({ yamlPath: program.opts<{ config?: string }>().config, role });
@@ -72,6 +76,16 @@ export function authserverProgram(): Command {
     .action(async ({ kid }: { kid: string }) => {
       const { forgetKey } = await import('./maintenance.js');
       await forgetKey(config(), kid);
+    });
+
+  program
+    .command('health')
+    .description('ask the server of this configuration, on this machine, whether it answers; exit code 1 if not')
+    .option('--role <role>', 'worker: the administration listener is asked (server.role)')
+    .option('--url <url>', 'ask this instead of /livez of the own listener')
+    .action(async ({ role, url }: { role?: string; url?: string }) => {
+      const { tellHealth } = await import('./own-health.js');
+      await tellHealth(() => config(role), url);
     });
 
   program

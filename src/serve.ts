@@ -78,7 +78,7 @@ async function openStorage(config: Config, log: Logger): Promise<Storage> {
     };
     return { connection, stop: release };
   }
-  if (!config.redis.url)
+  if (!config.redis.isSet)
     throw new Error(`another server is using ${embedded.path}: stop it first, or give both a redis.url`);
   return { connection, stop: async () => undefined };
 }

@@ -8,6 +8,7 @@ const order = [
   ['config'],
   ['platform'],
   ['audit'],
+  ['webhooks'],
   ['keys', 'encryption'],
   ['resources', 'accounts'],
   ['clients', 'dpop'],

@@ -29,6 +29,7 @@ import { PasswordHashing } from './password-hashing.js';
 import { Recheck } from './recheck.js';
 import { SessionEntity } from './session.entity.js';
 import { SessionStore } from './session.store.js';
+import { SignInKeyRefreshJob } from './sign-in-key-refresh.job.js';
 import { SignInProviderEntity } from './sign-in-provider.entity.js';
 import { SignInProviderSecrets } from './sign-in-provider-secrets.js';
 import { SignInProviderStore } from './sign-in-provider.store.js';
@@ -91,6 +92,7 @@ import { Users } from './users.js';
     SignInStates,
     FederatedAccounts,
     Federation,
+    SignInKeyRefreshJob,
   ],
   exports: [
     Users,

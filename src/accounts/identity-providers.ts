@@ -72,6 +72,11 @@ export class IdentityProviders {
     return (await this.#ways()).find(({ provider }) => provider.slug === slug)?.provider;
   }
 
+  /** All of them, switched off or not, without their secrets. */
+  async all(): Promise<IdentityProvider[]> {
+    return (await this.#ways()).map(({ provider }) => provider);
+  }
+
   /**
    * Whether any is asked again about people who signed in there.
    *

@@ -1,10 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import * as oidc from 'openid-client';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { FetchFailed } from '../platform/http-client/fetch-errors.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { KeptDocuments } from '../platform/http-client/kept-documents.js';
 import { jwksCacheHits, jwksCacheMisses } from '../platform/telemetry/protocol-metrics.js';
 import type { IdentityProvider } from './identity-provider.js';
 
@@ -17,6 +18,8 @@ const LAST_RESORT_MS = 24 * 60 * 60 * 1000;
 /** No issuer is asked more often for keys that it does not have (W44). */
 const ASK_FOR_KEY_EVERY_MS = 60_000;
 const KEYS_FRESH_MS = 5 * 60 * 1000;
+/** How long the last keys do while their host is away. */
+const KEYS_LAST_RESORT_MS = 60 * 60 * 1000;
 
 /** The host answers, with an excuse. */
 export class Excused extends FetchFailed {
@@ -29,12 +32,14 @@ interface Known {
   readonly configuration: oidc.Configuration;
   readonly refreshing: oidc.Configuration;
   readonly keys: JWTVerifyGetKey;
+  readonly reloadKeys: () => Promise<void>;
   readonly readAt: Date;
 }
 
 /**
  * This server as a client of identity providers: what `openid-client` needs to know of each, read once an hour. Its keys are
- * remembered with it and asked for again when a token names another one, once a minute at most.
+ * remembered with it and asked for again when a token names another one, once a minute at most. Both are kept for all replicas, and for
+ * those that start while a provider's host is away.
  */
 @Injectable()
 export class OidcClient {
@@ -44,6 +49,7 @@ export class OidcClient {
 
   constructor(
     private readonly http: GuardedFetch,
+    private readonly kept: KeptDocuments,
     private readonly clock: Clock,
     private readonly config: Config,
   ) {}
@@ -66,8 +72,13 @@ export class OidcClient {
     return (await this.#recall(provider)).keys;
   }
 
+  /** Reads a provider's document and keys anew, before anybody needs them. @throws as `of` */
+  async renew(provider: IdentityProvider): Promise<void> {
+    await (await this.#shared(keyOf(provider), provider)).reloadKeys();
+  }
+
   async #recall(provider: IdentityProvider): Promise<Known> {
-    const key = JSON.stringify([provider.issuer, provider.clientId, provider.clientSecret]);
+    const key = keyOf(provider);
     const known = this.#known.get(key);
     const age = known ? this.clock.now().getTime() - known.readAt.getTime() : Infinity;
     const fresh = known && age < FRESH_MS;
@@ -76,9 +87,10 @@ export class OidcClient {
     try {
       return await this.#shared(key, provider);
     } catch (error) {
-      if (!known || age >= LAST_RESORT_MS) throw error;
+      const last = known && age < LAST_RESORT_MS ? known : await this.#fromKept(key, provider);
+      if (!last) throw error;
       this.#log.warn({ message: 'identity provider not read again', provider: provider.slug, error: String(error) });
-      return known;
+      return last;
     }
   }
 
@@ -90,27 +102,82 @@ export class OidcClient {
     return asked;
   }
 
-  async #discover(key: string, { issuer, clientId, clientSecret }: IdentityProvider): Promise<Known> {
-    const guarded = this.#fetchOf(issuer);
+  async #discover(key: string, provider: IdentityProvider): Promise<Known> {
+    const { issuer, clientId, clientSecret } = provider;
     const insecure = this.config.isLocal ? [oidc.allowInsecureRequests] : [];
     const configuration = await oidc.discovery(new URL(issuer), clientId, undefined, authentication(clientSecret), {
       timeout: TIMEOUT_SECONDS,
-      [oidc.customFetch]: guarded,
+      [oidc.customFetch]: this.#fetchOf(issuer),
       execute: [oidc.enableNonRepudiationChecks, ...insecure],
     });
+    const readAt = this.clock.now();
     const metadata = configuration.serverMetadata();
-    const refreshing = new oidc.Configuration(metadata, clientId, undefined, authentication(clientSecret));
-    refreshing.timeout = TIMEOUT_SECONDS;
-    refreshing[oidc.customFetch] = guarded;
-    for (const allow of insecure) allow(refreshing);
-    const keys = createRemoteJWKSet(new URL(metadata.jwks_uri ?? issuer), {
-      cooldownDuration: ASK_FOR_KEY_EVERY_MS,
-      cacheMaxAge: KEYS_FRESH_MS,
-      [customFetch]: (url) => guarded(url, { headers: {}, method: 'GET', body: undefined, redirect: 'manual' }),
-    });
-    const known = { configuration, refreshing, keys, readAt: this.clock.now() };
+    await this.kept.keep(documentOf(issuer), metadata, readAt);
+    return this.#remember(key, provider, { configuration, metadata, readAt });
+  }
+
+  /** What some replica read of a provider whose host is away. */
+  async #fromKept(key: string, provider: IdentityProvider): Promise<Known | undefined> {
+    const kept = await this.kept.find(documentOf(provider.issuer));
+    if (!kept || this.clock.now().getTime() - kept.fetchedAt.getTime() >= LAST_RESORT_MS) return undefined;
+    const metadata = JSON.parse(kept.body) as oidc.ServerMetadata;
+    if (metadata.issuer !== provider.issuer) return undefined;
+    const configuration = this.#configurationOf(provider, metadata);
+    oidc.enableNonRepudiationChecks(configuration);
+    return this.#remember(key, provider, { configuration, metadata, readAt: kept.fetchedAt });
+  }
+
+  #remember(
+    key: string,
+    provider: IdentityProvider,
+    read: Pick<Known, 'configuration' | 'readAt'> & { readonly metadata: oidc.ServerMetadata },
+  ): Known {
+    const { configuration, readAt, metadata } = read;
+    const refreshing = this.#configurationOf(provider, metadata);
+    const known = {
+      configuration,
+      refreshing,
+      readAt,
+      ...this.#keysAt(metadata.jwks_uri ?? provider.issuer, provider),
+    };
     this.#known.set(key, known);
     return known;
+  }
+
+  #configurationOf(
+    { issuer, clientId, clientSecret }: IdentityProvider,
+    metadata: oidc.ServerMetadata,
+  ): oidc.Configuration {
+    const configuration = new oidc.Configuration(metadata, clientId, undefined, authentication(clientSecret));
+    configuration.timeout = TIMEOUT_SECONDS;
+    configuration[oidc.customFetch] = this.#fetchOf(issuer);
+    if (this.config.isLocal) oidc.allowInsecureRequests(configuration);
+    return configuration;
+  }
+
+  #keysAt(url: string, { issuer }: IdentityProvider): Pick<Known, 'keys' | 'reloadKeys'> {
+    const guarded = this.#fetchOf(issuer);
+    const remote = createRemoteJWKSet(new URL(url), {
+      cooldownDuration: ASK_FOR_KEY_EVERY_MS,
+      cacheMaxAge: KEYS_FRESH_MS,
+      [customFetch]: async () => {
+        const answer = await guarded(url, { headers: {}, method: 'GET', body: undefined, redirect: 'manual' });
+        const keySet: unknown = answer.status === 200 ? await answer.clone().json() : undefined;
+        if (keySet !== undefined) await this.kept.keep(url, keySet, this.clock.now());
+        return answer;
+      },
+    });
+    const keys: JWTVerifyGetKey = (header, token) =>
+      remote(header, token).catch(async (error: unknown) => {
+        if (SAID_BY_THE_KEYS.some((kind) => error instanceof kind)) throw error;
+        const kept = await this.kept.find(url);
+        if (!kept || this.clock.now().getTime() - kept.fetchedAt.getTime() >= KEYS_LAST_RESORT_MS) throw error;
+        return createLocalJWKSet(JSON.parse(kept.body))(header, token).catch((problem: unknown) => {
+          // A key that is not among old ones may be a new one: nobody knows.
+          throw problem instanceof errors.JWKSNoMatchingKey ? error : problem;
+        });
+      });
+    return { keys, reloadKeys: () => remote.reload() };
   }
 
   /** The rules of W44. An answer that is an excuse is none: what follows would call it a wrong token. */
@@ -135,6 +202,14 @@ export class OidcClient {
     };
   }
 }
+
+const keyOf = ({ issuer, clientId, clientSecret }: IdentityProvider): string =>
+  JSON.stringify([issuer, clientId, clientSecret]);
+
+const documentOf = (issuer: string): string => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+
+/** The keys are there, and say no. */
+const SAID_BY_THE_KEYS = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported];
 
 /** As the provider's metadata wants it, `client_secret_basic` where it does not say (OpenID Connect Discovery §3). */
 function authentication(clientSecret: string | undefined): oidc.ClientAuth {

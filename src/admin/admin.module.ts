@@ -34,6 +34,7 @@ import { TokensController } from './tokens.controller.js';
 import { UserTokensController } from './user-tokens.controller.js';
 import { IdentitiesController } from './identities.controller.js';
 import { UsersController } from './users.controller.js';
+import { WebhooksController } from './webhooks.controller.js';
 import { XaaController } from './xaa.controller.js';
 
 /**
@@ -78,6 +79,7 @@ import { XaaController } from './xaa.controller.js';
     TokensController,
     UserTokensController,
     UsersController,
+    WebhooksController,
     XaaController,
     IdentitiesController,
   ],

@@ -41,6 +41,8 @@ export interface AuditQuery {
   readonly offset?: number;
 }
 
+type RecordListener = (tx: Transaction, facts: readonly AuditFact[]) => Promise<void>;
+
 /** While more refusals than this wait for the database, further ones are counted instead of kept (S9). */
 const MAX_WAITING_REFUSALS = 2_000;
 const MAX_TEXT = 300;
@@ -49,6 +51,7 @@ const MAX_TEXT = 300;
 export class AuditLog {
   readonly #log = new Logger(AuditLog.name);
   readonly #refusals: InsertBatcher<object>;
+  readonly #listeners: RecordListener[] = [];
   #dropped = 0;
 
   constructor(
@@ -69,6 +72,7 @@ export class AuditLog {
   /** Records facts inside the transaction that makes them true. */
   async record(tx: Transaction, ...facts: readonly AuditFact[]): Promise<void> {
     await tx.query(INSERT_AUDIT_ROWS, [this.rows(...facts)]);
+    for (const hear of this.#listeners) await hear(tx, facts);
     afterCommit(tx, () => this.happened(...facts));
   }
 
@@ -80,6 +84,11 @@ export class AuditLog {
   /** How many refusals wait to be written. */
   get waiting(): number {
     return this.#refusals.waiting;
+  }
+
+  /** `hear` is told of what `record` records, in its transaction; not of `rows`, so that no token waits for a listener. */
+  onRecorded(hear: RecordListener): void {
+    this.#listeners.push(hear);
   }
 
   /**

@@ -3,8 +3,10 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { ClientsModule } from '../clients/clients.module.js';
 import { Config } from '../config/config.js';
+import { Breakers } from '../platform/breaker/breakers.js';
 import { Clock } from '../platform/clock/clock.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { HostBreakers } from '../platform/http-client/host-breakers.js';
 import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenCache } from './access-token-cache.js';
 import { BrokerSeeds } from './broker-seeds.js';
@@ -74,8 +76,9 @@ import { VendStore } from './vend.store.js';
     // A way out of its own: upstreams that hang must not be in the way of clients' documents and keys.
     {
       provide: UpstreamCalls,
-      useFactory: (clock: Clock, config: Config) => new UpstreamCalls(new GuardedFetch(), clock, config),
-      inject: [Clock, Config],
+      useFactory: (clock: Clock, config: Config, breakers: Breakers) =>
+        new UpstreamCalls(new GuardedFetch(undefined, new HostBreakers(breakers)), clock, config),
+      inject: [Clock, Config, Breakers],
     },
     OAuthConnector,
     ApiKeyConnector,

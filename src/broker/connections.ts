@@ -143,7 +143,7 @@ export class Connections {
       actorId,
       detail: byOperator
         ? { id, user_id: userId, broker_provider_id: providerId }
-        : { provider: providerId, grant_id: id, version, why: ending },
+        : { provider: providerId, grant_id: id, user: userId, version, why: ending },
     });
   }
 

@@ -17,6 +17,7 @@ import { addResourceCommands } from './resource.command.js';
 import { addSignInProviderCommands } from './sign-in-provider.command.js';
 import { exitCodes, processTerminal, type Terminal } from './terminal.js';
 import { addUserCommands } from './user.command.js';
+import { addWebhookCommands } from './webhook.command.js';
 import { addXaaCommands } from './xaa.command.js';
 import { runOn } from './verb.js';
 
@@ -56,6 +57,7 @@ export function adminCommand(terminal: Terminal = processTerminal): Command {
   addIssuanceCommands(admin, run);
   addAuditCommands(admin, run);
   addJobCommands(admin, run);
+  addWebhookCommands(admin, run);
   addKeyCommands(admin, run);
   addEncryptionCommands(admin, run);
   addDcrCommands(admin, run);

@@ -17,6 +17,7 @@ import { RegistrationManagementController } from './registration-management.cont
 import { RegistrationManagement } from './registration-management.js';
 import { RegistrationController } from './registration.controller.js';
 import { RemoteKeySets } from './remote-key-sets.js';
+import { SecretRemindersJob } from './secret-reminders.job.js';
 import { UsedAssertionStore } from './used-assertion.store.js';
 
 /**
@@ -45,6 +46,7 @@ import { UsedAssertionStore } from './used-assertion.store.js';
     RegistrationMode,
     Registration,
     RegistrationManagement,
+    SecretRemindersJob,
   ],
   exports: [Clients, ClientAuthenticator, RegistrationMode],
 })

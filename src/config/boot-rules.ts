@@ -33,6 +33,11 @@ const rules: readonly Rule[] = [
       ? 'storage.postgres.min_conns must be at most storage.postgres.max_conns'
       : undefined,
   ],
+  ({ redis }) => [
+    [redis.url, redis.sentinels[0], redis.clusterNodes[0]].filter(Boolean).length > 1
+      ? 'redis.url, redis.sentinels and redis.cluster_nodes exclude each other: set one of them'
+      : undefined,
+  ],
   (config) => [
     production(config) && config.dataEncryption.vaultTransitEncrypt.address?.startsWith('http:')
       ? 'data_encryption.vault_transit_encrypt.address must be https unless the issuer is on localhost'
@@ -54,6 +59,7 @@ const rules: readonly Rule[] = [
       ? 'admin.audit_default_lookback must be at most admin.audit_max_lookback'
       : undefined,
   ],
+  webhookRules,
   oidcRules,
   ({ observability: { metrics, tracing } }) => [
     metrics.provider === 'otel' || metrics.provider === 'both'
@@ -77,6 +83,18 @@ function endpointProblem(setting: string, endpoint: string | undefined, insecure
     return `${setting} is required: where an OpenTelemetry collector listens, such as collector:4318`;
   if (otlpUrl(endpoint, insecure, 'traces')) return undefined;
   return `${setting} must be https, or insecure beside it true`;
+}
+
+function webhookRules(config: Config): string[] {
+  const { webhooks } = config;
+  return webhooks.flatMap(({ name, url }, index) => [
+    ...(webhooks.findIndex((other) => other.name === name) === index
+      ? []
+      : [`webhooks: the name ${name} is there twice`]),
+    ...(production(config) && url.startsWith('http:')
+      ? [`webhooks[${index}].url must be https unless the issuer is on localhost`]
+      : []),
+  ]);
 }
 
 function oidcRules(config: Config): string[] {

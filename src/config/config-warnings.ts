@@ -19,7 +19,7 @@ export function configWarnings(config: Config): string[] {
       !isLocal &&
       'oauth.default_client_scope is empty while registration is open: registered clients may ask for every scope of a resource',
     storage.driver === 'postgres' &&
-      !redis.url &&
+      !redis.isSet &&
       'redis.url is unset: limits are counted per process (AUTHPLANE_REDIS_URL)',
     server.trustedProxies.length === 0 &&
       !isLocal &&

@@ -19,6 +19,7 @@ import {
   RedisSettings,
   ServerSettings,
   RetentionSettings,
+  SecretReminderSettings,
   SigningSettings,
   StorageSettings,
 } from './server-settings.js';
@@ -26,6 +27,7 @@ import { ObservabilitySettings } from './observability-settings.js';
 import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+import { WebhookSettings } from './webhook-settings.js';
 import type { SecretReferences } from './secret-references.js';
 
 /**
@@ -92,6 +94,9 @@ export class Config {
   )
   readonly retention: RetentionSettings;
 
+  @section('secret_reminders', () => SecretReminderSettings, 'Of secrets that will end.')
+  readonly secretReminders: SecretReminderSettings;
+
   @section('observability', () => ObservabilitySettings, 'What the server says about itself.')
   readonly observability: ObservabilitySettings;
 
@@ -121,6 +126,13 @@ export class Config {
     'One more provider, for whoever configures by environment alone.',
   )
   readonly brokerProvider: SingleProviderSettings;
+
+  @records(
+    'webhooks',
+    () => WebhookSettings,
+    'Who is told of revocations and the like, by signed requests (docs/guides/webhooks.md).',
+  )
+  readonly webhooks: readonly WebhookSettings[];
 
   @text('client_secret_pepper', {
     default: '',

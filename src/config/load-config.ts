@@ -10,6 +10,7 @@ import { providerSeedOf } from './provider-seed.js';
 import { resolveVaultCredentials } from './vault-credentials.js';
 import { seedOf } from './resource-seed.js';
 import { SecretReferences } from './secret-references.js';
+import { resolveWebhookSecrets } from './webhook-secrets.js';
 import { SettingsReader, type Environment } from './settings-reader.js';
 
 export interface ConfigSources {
@@ -55,6 +56,7 @@ export function loadConfig({
     ...resolveMasterKeys(config.dataEncryption, env),
     ...resolveVaultCredentials(config.dataEncryption, env),
     ...resolveOidcSecrets(config.oidc, env),
+    ...resolveWebhookSecrets(config.webhooks, env, cwd),
     ...bootProblems(config),
   ];
   if (problems.length > 0) throw new ConfigMistakes([...new Set(problems.map(toLine))]);

@@ -2,6 +2,7 @@ import { IsHexColor } from 'class-validator';
 import {
   Each,
   IsCidr,
+  IsDays,
   IsDsn,
   IsHttpsOrPathUrl,
   IsHttpUrl,
@@ -12,7 +13,7 @@ import {
   IsVaultKeyName,
   IsVaultPath,
 } from './setting-checks.js';
-import { duration, integer, list, section, text } from './setting.js';
+import { boolean, duration, integer, list, section, text } from './setting.js';
 
 export class ServerSettings {
   @text('address', {
@@ -77,7 +78,11 @@ export class EmbeddedSettings {
 }
 
 export class PostgresSettings {
-  @text('dsn', { secret: true, about: 'postgres://user:password@host:5432/database?sslmode=verify-full' })
+  @text('dsn', {
+    secret: true,
+    about:
+      'postgres://user:password@host:5432/database?sslmode=verify-full. Several hosts, separated by commas: the one that can be written to is used.',
+  })
   @IsDsn()
   readonly dsn?: string;
 
@@ -86,6 +91,22 @@ export class PostgresSettings {
 
   @integer('min_conns', { default: 5, min: 0, max: 1000, about: 'Connections kept open when idle.' })
   readonly minConns: number;
+
+  @duration('max_conn_lifetime', {
+    default: '1h',
+    min: '10s',
+    max: '24d',
+    about: 'How old a connection may get before it is replaced.',
+  })
+  readonly maxConnLifetimeSeconds: number;
+
+  @duration('max_conn_idle_time', {
+    default: '30m',
+    min: '1s',
+    max: '24d',
+    about: 'How long a connection beyond min_conns stays open when idle.',
+  })
+  readonly maxConnIdleTimeSeconds: number;
 }
 
 export class StorageSettings {
@@ -107,6 +128,41 @@ export class RedisSettings {
   @text('url', { secret: true, about: 'redis:// or rediss://. Wanted as soon as there is more than one replica.' })
   @IsRedisUrl()
   readonly url?: string;
+
+  @list('sentinels', {
+    about: 'host:port of each sentinel, in place of url: whom they name is used, also after a failover.',
+  })
+  @Each(IsListenAddress())
+  readonly sentinels: readonly string[];
+
+  @text('sentinel_name', { default: 'mymaster', about: 'What the sentinels call the primary.' })
+  readonly sentinelName: string;
+
+  @text('sentinel_password', { secret: true, about: 'Of the sentinels, where they ask for one.' })
+  readonly sentinelPassword?: string;
+
+  @list('cluster_nodes', {
+    about: 'host:port of some nodes of a Redis Cluster, in place of url: they name the others.',
+  })
+  @Each(IsListenAddress())
+  readonly clusterNodes: readonly string[];
+
+  @text('username', { about: 'With sentinels or cluster_nodes; a URL has its own.' })
+  readonly username?: string;
+
+  @text('password', { secret: true, about: 'With sentinels or cluster_nodes; a URL has its own.' })
+  readonly password?: string;
+
+  @boolean('tls', {
+    default: false,
+    about: 'With sentinels or cluster_nodes: TLS to all of them, as rediss:// does for one.',
+  })
+  readonly tls: boolean;
+
+  /** Whether there is one at all. */
+  get isSet(): boolean {
+    return Boolean(this.url) || this.sentinels.length > 0 || this.clusterNodes.length > 0;
+  }
 }
 
 export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
@@ -165,6 +221,16 @@ export class RetentionSettings {
       'Days for which audit events of what was refused are kept (actions that end in denied or failed); 0: as long as the others.',
   })
   readonly refusalDays: number;
+}
+
+export class SecretReminderSettings {
+  @list('before', {
+    default: ['30d', '7d', '1d'],
+    about:
+      "How long before a client's secret ends the operator is reminded of it, in the audit, the log and by webhooks.",
+  })
+  @Each(IsDays())
+  readonly before: readonly string[];
 }
 
 export class AesMasterSettings {

@@ -73,6 +73,15 @@ export const IsAbsoluteUri = (): Check =>
     must('an absolute URI without fragment', (value) => URL.canParse(value) && !value.includes('#')),
   );
 
+export const IsDays = (): Check =>
+  check(
+    'isDays',
+    must(
+      'a number of days such as 7d, at most 365d',
+      (value) => /^[1-9]\d{0,2}d$/.test(value) && parseInt(value, 10) <= 365,
+    ),
+  );
+
 export const IsCidr = (): Check =>
   check(
     'isCidr',
@@ -82,7 +91,17 @@ export const IsCidr = (): Check =>
 export const IsDsn = (): Check =>
   check(
     'isDsn',
-    must('a postgres:// URL', (value) => hasScheme(value, 'postgres:', 'postgresql:')),
+    must('a postgres:// URL of servers that can be written to', (value) => {
+      const [, before, hosts = '', after = ''] =
+        /^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)([^/?#]*)(.*)$/s.exec(value) ?? [];
+      const target = /[?&]target_session_attrs=([\w-]*)/.exec(value)?.[1] ?? 'read-write';
+      return (
+        before !== undefined &&
+        // Each of several hosts by itself, which is how the driver gets to see them.
+        hosts.split(',').every((host) => URL.canParse(`${before}${host}${after}`)) &&
+        ['read-write', 'primary', 'any'].includes(target)
+      );
+    }),
   );
 
 export const IsRedisUrl = (): Check =>

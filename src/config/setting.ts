@@ -67,7 +67,7 @@ export function boolean(key: string, options: About & { default: boolean }): Pro
 }
 
 /** Comma- or space-separated in the environment, a list in YAML. */
-export function list(key: string, options: About): PropertyDecorator {
+export function list(key: string, options: About & { default?: readonly string[] }): PropertyDecorator {
   return declare({ kind: 'list', key, default: [], ...options });
 }
 

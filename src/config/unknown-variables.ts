@@ -5,7 +5,7 @@ import { envName, type Environment } from './settings-reader.js';
 
 const PREFIX = 'AUTHPLANE_';
 /** Of the command line, and of referenced secrets. */
-const readElsewhere = /^AUTHPLANE_(ADMIN_URL$|VAULT_)/;
+const readElsewhere = /^AUTHPLANE_(ADMIN_URL$|CONFIG$|VAULT_)/;
 /** What Kubernetes tells every container about services of a name like ours. */
 const ofKubernetes = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const address = /^(tcp|udp|sctp):\/\//;

@@ -1,6 +1,8 @@
 import type { Config } from '../config/config.js';
+import type { Breakers } from '../platform/breaker/breakers.js';
 import type { Clock } from '../platform/clock/clock.js';
 import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { HostBreakers } from '../platform/http-client/host-breakers.js';
 import { AesMaster } from './aes-master.js';
 import { ByEnvelope } from './by-envelope.js';
 import type { Encryption } from './encryption.js';
@@ -16,11 +18,11 @@ export abstract class Drivers {
   abstract readonly login?: VaultLogin;
 }
 
-export function driversOf(config: Config, clock: Clock): Drivers {
+export function driversOf(config: Config, clock: Clock, breakers?: Breakers): Drivers {
   const { driver, masterKey, oldMasterKey } = config.dataEncryption;
   if (driver === undefined) return { encryption: new NoEncryption() };
   const aes = masterKey === undefined ? undefined : new AesMaster(masterKey, oldMasterKey);
-  const { vault, login } = vaultOf(config, clock);
+  const { vault, login } = vaultOf(config, clock, breakers);
   const configured = [aes, vault].filter((each) => each !== undefined);
   const inForce = configured.find((each) => each.driver === driver) ?? new NoEncryption();
   return {
@@ -32,10 +34,13 @@ export function driversOf(config: Config, clock: Clock): Drivers {
   };
 }
 
-function vaultOf(config: Config, clock: Clock): { vault?: VaultTransit; login?: VaultLogin } {
+function vaultOf(config: Config, clock: Clock, breakers?: Breakers): { vault?: VaultTransit; login?: VaultLogin } {
   const { address, keyName, mountPath, credentials, approle } = config.dataEncryption.vaultTransitEncrypt;
   if (!address || !keyName || !credentials) return {};
-  const client = new VaultClient(new GuardedFetch(), { address, allowHttp: config.isLocal });
+  const client = new VaultClient(new GuardedFetch(undefined, new HostBreakers(breakers, 'vault')), {
+    address,
+    allowHttp: config.isLocal,
+  });
   const login = new VaultLogin(client, { ...credentials, mountPath: approle.mountPath }, clock);
   return { login, vault: new VaultTransit(client, login, { mountPath, keyName }) };
 }

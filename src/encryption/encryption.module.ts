@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { Config } from '../config/config.js';
+import { Breakers } from '../platform/breaker/breakers.js';
 import { Clock } from '../platform/clock/clock.js';
 import { Drivers, driversOf } from './drivers.js';
 import { Encryption } from './encryption.js';
@@ -15,7 +16,7 @@ import { Encryption } from './encryption.js';
 @Global()
 @Module({
   providers: [
-    { provide: Drivers, useFactory: driversOf, inject: [Config, Clock] },
+    { provide: Drivers, useFactory: driversOf, inject: [Config, Clock, Breakers] },
     { provide: Encryption, useFactory: ({ encryption }: Drivers) => encryption, inject: [Drivers] },
   ],
   exports: [Encryption, Drivers],

@@ -4,6 +4,7 @@ import { Config } from '../config/config.js';
 import { JwksController } from './jwks.controller.js';
 import { KeyFileStore } from './key-file.store.js';
 import { KeyMaterial } from './key-material.js';
+import { KeyRevocationJob } from './key-revocation.job.js';
 import { KeyRotationJob } from './key-rotation.job.js';
 import { PrivateKeys, SealedPrivateKeys, type PrivateKeySealer } from './private-keys.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
@@ -33,6 +34,7 @@ export class KeysModule {
         SigningKeyStore,
         SigningKeys,
         KeyRotationJob,
+        KeyRevocationJob,
       ],
       exports: [SigningKeys],
     };

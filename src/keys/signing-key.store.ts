@@ -45,6 +45,10 @@ export class SigningKeyStore {
       return { keys: change.keys, changed: true };
     });
   }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.database.transaction(work);
+  }
 }
 
 async function insertRevocation(

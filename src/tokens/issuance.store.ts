@@ -134,6 +134,10 @@ export class IssuanceStore {
     );
     return rows.length;
   }
+
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.database.transaction(work);
+  }
 }
 
 const accessFloor = (now: Date): string => uuid7Floor(new Date(now.getTime() - LONGEST_ACCESS_MS));

@@ -5,6 +5,7 @@ import { ResourcesModule } from '../resources/resources.module.js';
 import { AccessTokenReader } from './access-token-reader.js';
 import { AuthorizationCodes } from './authorization-codes.js';
 import { ClientRevocation } from './client-revocation.js';
+import { FamilyRevocationJob } from './family-revocation.job.js';
 import { IntrospectionController } from './introspection.controller.js';
 import { IntrospectionStore } from './introspection.store.js';
 import { Introspector } from './introspector.js';
@@ -23,6 +24,7 @@ import { TokenStore } from './token.store.js';
  * Not here: whether something may be issued (grants/), the keys it is signed with (keys/).
  * Holds always: a code or refresh token is redeemed at most once; reuse revokes its family before the answer is sent; only hashes
  * are stored, and one sealed answer per family that opens only with the spent token.
+ * Jobs: family-revocation tells the outside; it decides nothing.
  * RFC 6749 §4.1, §6 · RFC 7009 · RFC 7662 · RFC 9068.
  */
 @Module({
@@ -41,6 +43,7 @@ import { TokenStore } from './token.store.js';
     Introspector,
     IssuanceStore,
     Issuances,
+    FamilyRevocationJob,
   ],
   exports: [AccessTokenReader, AuthorizationCodes, RefreshTokens, TokenIssuer, Issuances],
 })

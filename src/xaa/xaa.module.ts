@@ -4,6 +4,7 @@ import { AssertionIssuer } from './assertion-issuer.js';
 import { Assertions } from './assertions.js';
 import { AudienceStore } from './audience.store.js';
 import { Audiences } from './audiences.js';
+import { IdpKeyRefreshJob } from './idp-key-refresh.job.js';
 import { IdpKeySets } from './idp-key-sets.js';
 import { IssuedAssertionStore } from './issued-assertion.store.js';
 import { KnownTrust } from './known-trust.js';
@@ -36,6 +37,7 @@ import { XaaPolicies } from './xaa-policies.js';
     Audiences,
     IssuedAssertionStore,
     AssertionIssuer,
+    IdpKeyRefreshJob,
   ],
   exports: [KnownTrust, Assertions, Subjects, TrustedIdps, XaaPolicies, SubjectMappings, Audiences, AssertionIssuer],
 })

@@ -237,6 +237,35 @@ describe('keys', () => {
     expect(await isSignedIn(browser)).toBe(false);
     vi.useRealTimers();
   });
+
+  it('are known to a replica that starts while the company is away, for an hour, and judge as anywhere', async () => {
+    await at.acme.set({ rotated: false });
+    const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;
+    const state = async (): Promise<string> => (await at.app.admin('GET', `/admin/jobs/${id}`)).body.state;
+    await expect.poll(state, { timeout: 10_000 }).toBe('completed');
+    const [first, second, third] = [await aSession(), await aSession(), await aSession()];
+    const token = await at.acme.logoutToken(claimsOf({ sub: first.sub }));
+    const [header = '', payload = '', signature = ''] = token.split('.');
+    const forged = `${header}.${payload}.${signature.replace(/^./, (letter) => (letter === 'A' ? 'B' : 'A'))}`;
+    await at.acme.set({ away: true });
+    const other = await startTestApp({ beside: at.app, clock: at.app.clock, yaml: at.yaml });
+    try {
+      expect((await tell(forged, undefined, other.url)).body).toMatchObject({ error: 'invalid_request' });
+      expect((await tell(token, undefined, other.url)).status).toBe(200);
+      expect(await isSignedIn(first.browser)).toBe(false);
+      await at.acme.set({ away: false, rotated: true });
+      const unknown = await at.acme.logoutToken(claimsOf({ sub: second.sub }));
+      await at.acme.set({ away: true });
+      expect((await tell(unknown, undefined, other.url)).status).toBe(503);
+      await at.app.sql(`update kept_documents set fetched_at = fetched_at - interval '61 minutes'`);
+      await at.acme.set({ rotated: false });
+      const late = await at.acme.logoutToken(claimsOf({ sub: third.sub }));
+      expect((await tell(late, undefined, other.url)).status).toBe(503);
+    } finally {
+      await at.acme.set({ away: false });
+      await other.close();
+    }
+  });
 });
 
 function replacedPayload(jws: string, change: (json: string) => string): string {

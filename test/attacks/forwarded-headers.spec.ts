@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { audited, postForm } from '../builders.js';
@@ -57,17 +58,26 @@ describe('[B16] forwarded headers', () => {
 });
 
 describe('the Host header', () => {
+  const status = (base: string, host: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      request(`${base}/livez`, { headers: { host } }, (res) => resolve(res.resume().statusCode))
+        .once('error', reject)
+        .end();
+    });
+
   it('is refused on both listeners of a localhost issuer when it names another host (DNS rebinding)', async () => {
-    const { request } = await import('node:http');
-    const status = (base: string, host: string): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        request(`${base}/livez`, { headers: { host } }, (res) => resolve(res.resume().statusCode))
-          .once('error', reject)
-          .end();
-      });
     for (const base of [app.issuer, app.adminUrl]) {
       expect(await status(base, 'evil.example')).toBe(421);
       expect(await status(base, `localhost:${new URL(base).port}`)).toBe(200);
     }
+  });
+
+  it('may be what admin.allowed_hosts says, however that is spelled', async () => {
+    const pod = await startTestApp({ settings: { ADMIN_ALLOWED_HOSTS: 'fd00::1f,10.1.2.3,AuthPlane.internal' } });
+    for (const host of ['[fd00::1f]:9001', '10.1.2.3:9001', 'authplane.internal', 'AUTHPLANE.internal:9001'])
+      expect([host, await status(pod.adminUrl, host)]).toEqual([host, 200]);
+    for (const host of ['[fd00::1]:9001', 'fd00::1f', '10.1.2.4', 'internal'])
+      expect([host, await status(pod.adminUrl, host)]).toEqual([host, 421]);
+    await pod.close();
   });
 });

@@ -15,8 +15,8 @@ let other: RedisConnection;
 beforeAll(async () => {
   Logger.overrideLogger(false);
   redis = await startRedis();
-  connection = new RedisConnection(redis.url);
-  other = new RedisConnection(redis.url);
+  connection = new RedisConnection({ url: redis.url });
+  other = new RedisConnection({ url: redis.url });
   await Promise.all([connection.onModuleInit(), other.onModuleInit()]);
 });
 

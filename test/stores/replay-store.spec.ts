@@ -67,7 +67,7 @@ async function redisProcess(
   on = database,
   url = redis.url,
 ): Promise<{ store: ReplayStore; connection: RedisConnection }> {
-  const connection = new RedisConnection(url);
+  const connection = new RedisConnection({ url });
   connections.push(connection);
   await connection.onModuleInit();
   const continuity = new RedisContinuity(connection, on, new SettingStore(on), clock);
@@ -206,7 +206,7 @@ describe('an outage of Redis', () => {
   it('is logged once, not for every attempt to connect, and without the password', async () => {
     await redis.kill();
     logged.length = 0;
-    const connection = new RedisConnection(redis.url.replace('//', '//user:s3cret@'));
+    const connection = new RedisConnection({ url: redis.url.replace('//', '//user:s3cret@') });
     connections.push(connection);
     let attempts = 0;
     connection.client.on('close', () => attempts++);
@@ -339,7 +339,7 @@ describe('a Redis that came back empty', () => {
     await store.claim(key(), seconds(60));
     await store.claim(key(), seconds(60));
     const sent: string[] = [];
-    const { client } = connection;
+    const client = connection.client as Redis;
     const send = client.sendCommand.bind(client);
     client.sendCommand = (command, ...rest) => {
       sent.push(command.name);

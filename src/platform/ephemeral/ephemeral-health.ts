@@ -7,9 +7,11 @@ export class EphemeralHealth {
   /** @returns undefined when no Redis is configured; within about a second in any case */
   async state(): Promise<'ok' | 'down' | undefined> {
     if (this.redis === undefined) return undefined;
-    return this.redis.client.ping().then(
-      () => 'ok',
-      () => 'down',
-    );
+    return this.redis
+      .ask((client) => client.ping())
+      .then(
+        () => 'ok',
+        () => 'down',
+      );
   }
 }

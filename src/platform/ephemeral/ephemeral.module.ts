@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { Config } from '../../config/config.js';
+import { Breakers } from '../breaker/breakers.js';
 import { Clock } from '../clock/clock.js';
 import { Database } from '../postgres/database.js';
 import { SettingStore } from '../postgres/settings.store.js';
@@ -19,15 +20,16 @@ import { DerivedSlotKeys, SlotKeys } from './slot-keys.js';
  * Ephemeral — what is remembered for minutes: used proof ids, counted attempts, keys of a slot of time.
  * Owns: `ReplayStore`, `Limits`, `SlotKeys`, the connection to Redis and the table `replays`.
  * Not here: which limits there are (with those who ask), used assertions (they are spent by the statement that issues).
- * Holds always: with Redis away a claim is refused, a limit goes on per process; nothing of Redis exists without `redis.url`.
+ * Holds always: with Redis away a claim is refused, a limit goes on per process; nothing of Redis exists where none is set.
  */
 @Global()
 @Module({
   providers: [
     {
       provide: RedisConnection,
-      inject: [Config],
-      useFactory: ({ redis }: Config) => (redis.url ? new RedisConnection(redis.url) : undefined),
+      inject: [Config, Breakers],
+      useFactory: ({ redis }: Config, breakers: Breakers) =>
+        redis.isSet ? new RedisConnection(redis, breakers) : undefined,
     },
     {
       provide: RedisContinuity,

@@ -88,13 +88,13 @@ export class RedisContinuity {
 
   /** Services that host Redis may forbid INFO, or leave the member out. */
   async #runId(): Promise<string> {
-    const info = await this.#permitted(this.redis.client.info('server'));
+    const info = await this.#permitted(this.redis.serverInfo());
     return /^run_id:(\w+)/m.exec(info)?.[1] ?? hidden;
   }
 
   /** The marker that stands there, or ours in its place. */
   #marker(): Promise<string> {
-    return this.#permitted(this.redis.client.findOrMark(markerKey, randomUUID()));
+    return this.#permitted(this.redis.ask((client) => client.findOrMark(markerKey, randomUUID())));
   }
 
   /** What it answers; `hidden` where that is forbidden. */
@@ -102,7 +102,7 @@ export class RedisContinuity {
     try {
       return await answer;
     } catch (cause) {
-      if (cause instanceof Error && cause.message.startsWith('NOPERM')) return hidden;
+      if (cause instanceof Error && /^(?:NOPERM|ERR ACL failure)/.test(cause.message)) return hidden;
       throw new OAuthError('try-again', 'redis_unavailable', { cause });
     }
   }

@@ -32,7 +32,7 @@ export class RedisReplayStore extends ReplayStore {
 
   async #claim(name: string, milliseconds: number): Promise<[won: 0 | 1, marker: string | null]> {
     try {
-      return await this.redis.client.claimOnce(markerKey, name, milliseconds);
+      return await this.redis.ask((client) => client.claimOnce(markerKey, name, milliseconds));
     } catch (cause) {
       throw new OAuthError('try-again', 'redis_unavailable', { cause });
     }

@@ -36,12 +36,13 @@ export class RedisSlotKeys extends SlotKeys {
 
   async #find(name: string, lifetimeSeconds: number): Promise<Buffer> {
     try {
-      const { client } = this.redis;
-      const found = await client.get(name);
-      if (found !== null) return Buffer.from(found, 'base64url');
-      const made = randomBytes(32).toString('base64url');
-      await client.set(name, made, 'EX', lifetimeSeconds, 'NX');
-      return Buffer.from((await client.get(name)) ?? made, 'base64url');
+      return await this.redis.ask(async (client) => {
+        const found = await client.get(name);
+        if (found !== null) return Buffer.from(found, 'base64url');
+        const made = randomBytes(32).toString('base64url');
+        await client.set(name, made, 'EX', lifetimeSeconds, 'NX');
+        return Buffer.from((await client.get(name)) ?? made, 'base64url');
+      });
     } catch (cause) {
       throw new OAuthError('try-again', 'redis_unavailable', { cause });
     }

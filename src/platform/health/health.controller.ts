@@ -19,7 +19,9 @@ export class HealthController {
 
   @Get(['ready', 'health'])
   async ready(@Res() res: Response): Promise<void> {
-    const { status, checks } = await this.readiness.check();
-    res.status(status === 'down' ? 503 : 200).json({ status, time: this.clock.now().toISOString(), ...checks });
+    const { status, open, checks } = await this.readiness.check();
+    res
+      .status(status === 'down' ? 503 : 200)
+      .json({ status, time: this.clock.now().toISOString(), ...checks, breakers_open: open });
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Breakers } from '../breaker/breakers.js';
 import { EphemeralHealth } from '../ephemeral/ephemeral-health.js';
 import { Database } from '../postgres/database.js';
 import { Dependencies, type DependencyState } from './dependencies.js';
@@ -6,6 +7,8 @@ import { Dependencies, type DependencyState } from './dependencies.js';
 export interface ReadinessReport {
   /** `degraded`: every request is answered, but not as well as it should be. */
   status: 'ok' | 'degraded' | 'down';
+  /** Breakers that let nobody through, or one at a time, by what they stand before; of `outgoing` there is one per host. */
+  open: Readonly<Record<string, number>>;
   checks: { database: DependencyState; redis?: DependencyState } & Readonly<Record<string, DependencyState>>;
 }
 
@@ -16,16 +19,18 @@ export class Readiness {
     private readonly database: Database,
     private readonly ephemeral: EphemeralHealth,
     private readonly dependencies: Dependencies,
+    private readonly breakers: Breakers,
   ) {}
 
   async check(): Promise<ReadinessReport> {
-    const database = await this.database.query('select 1').then(
-      () => 'ok' as const,
+    const database = await this.database.takesWrites().then(
+      (takes) => (takes ? ('ok' as const) : ('down' as const)),
       () => 'down' as const,
     );
     const [redis, others] = await Promise.all([this.ephemeral.state(), this.dependencies.states()]);
     const lacking = [redis, ...Object.values(others)].includes('down');
     const status = database === 'down' ? 'down' : lacking ? 'degraded' : 'ok';
-    return { status, checks: { database, ...(redis === undefined ? {} : { redis }), ...others } };
+    const open = Object.fromEntries(this.breakers.states().map((each) => [each.name, each.open]));
+    return { status, open, checks: { database, ...(redis === undefined ? {} : { redis }), ...others } };
   }
 }

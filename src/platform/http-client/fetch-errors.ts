@@ -2,7 +2,7 @@
 export type FetchRefusal = 'url' | 'scheme' | 'userinfo' | 'fragment' | 'host' | 'address' | 'encoding' | 'too_large';
 
 /** Why there is no answer now; later there may be one. */
-export type FetchFailure = 'timeout' | 'dns' | 'connect' | 'tls' | 'capacity';
+export type FetchFailure = 'timeout' | 'dns' | 'connect' | 'tls' | 'capacity' | 'circuit_open';
 
 /** Permanent. The reason is for the operator, never for the client that chose the URL: it would tell about the network. */
 export class FetchRefused extends Error {
@@ -28,7 +28,7 @@ export class FetchFailed extends Error {
 /** Whether a request that failed was certainly not acted upon: it never left. A time-out or a broken connection may have come after. */
 export function reachedNobody(error: FetchRefused | FetchFailed): boolean {
   if (error instanceof FetchFailed)
-    return error.reason === 'dns' || error.reason === 'capacity' || refused(error.cause);
+    return ['dns', 'capacity', 'circuit_open'].includes(error.reason) || refused(error.cause);
   return error.reason !== 'encoding' && error.reason !== 'too_large';
 }
 

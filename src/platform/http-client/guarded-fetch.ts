@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { Agent, request } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
 import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
+import { HostBreakers } from './host-breakers.js';
 import { observedFetch } from './observed-fetch.js';
 import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
 import { type Resolver, resolveHost } from './resolver.js';
@@ -41,7 +42,8 @@ interface Message {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const maxInFlight = 16;
+/** At once: to hosts that clients name, who may name many, and to those an operator did. */
+const maxInFlight = { client: 16, operator: 64 };
 
 /**
  * Requests to URLs that somebody else chose (server-side request forgery, OWASP A10).
@@ -50,9 +52,12 @@ const maxInFlight = 16;
  * DNS cannot lead elsewhere. TLS certificates are always verified.
  */
 export class GuardedFetch {
-  #inFlight = 0;
+  readonly #inFlight = { client: 0, operator: 0 };
 
-  constructor(private readonly resolve: Resolver = resolveHost) {}
+  constructor(
+    private readonly resolve: Resolver = resolveHost,
+    private readonly hosts: HostBreakers = new HostBreakers(),
+  ) {}
 
   /**
    * @throws FetchRefused when asking again would not help
@@ -76,12 +81,17 @@ export class GuardedFetch {
 
   async #guarded(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
     const target = outgoingUrl(url, options);
-    if (this.#inFlight >= maxInFlight) throw new FetchFailed('capacity');
+    return this.hosts.run(target.url.origin, () => this.#bounded(target, options, message));
+  }
+
+  async #bounded(target: Target, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
+    const { trust } = options;
+    if (this.#inFlight[trust] >= maxInFlight[trust]) throw new FetchFailed('capacity');
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(new FetchFailed('timeout')), options.timeoutMs);
-    this.#inFlight++;
+    this.#inFlight[trust]++;
     // The slot is held until the work has ended, not the waiting for it: a name server that hangs stays counted.
-    const work = this.#fetch(target, options, message, deadline.signal).finally(() => this.#inFlight--);
+    const work = this.#fetch(target, options, message, deadline.signal).finally(() => this.#inFlight[trust]--);
     try {
       return await Promise.race([work, aborted(deadline.signal)]);
     } catch (error) {

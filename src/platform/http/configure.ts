@@ -60,5 +60,7 @@ const byListener =
 
 function boundHosts(config: Config): string[] {
   const hostOf = (address: string): string => address.replace(/:\d+$/, '');
-  return [hostOf(config.server.address), hostOf(config.admin.address), ...config.admin.allowedHosts].filter(Boolean);
+  // As a Host header has it: IPv6 in brackets, letters small.
+  const spelled = config.admin.allowedHosts.map((host) => (host.includes(':') ? `[${host}]` : host).toLowerCase());
+  return [hostOf(config.server.address), hostOf(config.admin.address), ...spelled].filter(Boolean);
 }

@@ -54,6 +54,14 @@ export function asDatabaseAway(error: unknown, sent: boolean): unknown {
   return new DatabaseAway(sent && !NOTHING_HAPPENED.test(sqlState(error) ?? ''), error);
 }
 
+/** Of one request alone: the server was busy, or a statement took too long. Its connections are as good as before. */
+const OWN_FAULT = /^(?:53...|57014)$/;
+
+/** Whether what failed on one connection says that others to the same server will fail as well. */
+export function condemnsServer(error: unknown): boolean {
+  return isDatabaseAway(error) && !OWN_FAULT.test(sqlState(error) ?? '');
+}
+
 /** Whether the server took a transaction back for the sake of another one: a deadlock, or no serial order. It may be run again. */
 export function gaveWay(error: unknown): boolean {
   return /^40(?:001|P01)$/.test(sqlState(error) ?? '');

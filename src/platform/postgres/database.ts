@@ -7,9 +7,10 @@ import {
   type EntityManager,
   type QueryRunner,
 } from 'typeorm';
-import { PATIENCE_MILLIS } from './connection.js';
-import { asDatabaseAway, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
+import { isCrowded, PATIENCE_MILLIS, tend } from './connection.js';
+import { asDatabaseAway, condemnsServer, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
 import { observed, poolState, type PoolState } from './observed.js';
+import { WritableClient } from './writable-client.js';
 
 export { DatabaseAway, isDatabaseAway };
 
@@ -27,8 +28,7 @@ export class Database {
 
   constructor(source: DataSource) {
     this.#source = source;
-    this.#pool = 'master' in source.driver ? (source.driver.master as pg.Pool) : fail();
-    this.#pool.on('release', endUnlessIdle);
+    this.#pool = tend('master' in source.driver ? (source.driver.master as pg.Pool) : fail());
   }
 
   /** Repositories outside a transaction. */
@@ -54,6 +54,7 @@ export class Database {
 
   async #query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
     const start = performance.now();
+    this.#refuseCrowd();
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new DatabaseAway(false, error);
     });
@@ -64,10 +65,19 @@ export class Database {
       client.release();
       return (Array.isArray(result) ? result.flatMap((each) => each.rows) : result.rows) as Row[];
     } catch (error) {
+      doubtServer(client, error);
       // An SQL error leaves the connection usable; pool.query() would close it and pay for a new one.
       client.release(isDatabaseAway(error));
       throw asDatabaseAway(error, true);
     }
+  }
+
+  /** @returns false when it answers but takes nothing, as a standby does or a primary that ran out of room @throws DatabaseAway */
+  async takesWrites(): Promise<boolean> {
+    const [row] = await this.query<{ read_only: string }>(
+      `select current_setting('transaction_read_only') as read_only`,
+    );
+    return row?.read_only === 'off';
   }
 
   /**
@@ -93,13 +103,23 @@ export class Database {
     });
   }
 
+  /** Waiting would end in the same answer, only later. */
+  #refuseCrowd(): void {
+    if (isCrowded(this.#pool)) throw new DatabaseAway(false, new Error('too many wait for a connection'));
+  }
+
   async #attempt<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    this.#refuseCrowd();
     const runner = this.#source.createQueryRunner();
+    let client: unknown;
     try {
-      await runner.connect().catch((error: unknown) => {
+      client = await runner.connect().catch((error: unknown) => {
         throw new DatabaseAway(false, error);
       });
       return await this.#inTransaction(runner, work);
+    } catch (error) {
+      doubtServer(client, error);
+      throw error;
     } finally {
       await runner.release();
     }
@@ -135,13 +155,10 @@ export function afterCommit(tx: Transaction, work: () => void): void {
 const brokeBetween = (error: unknown): boolean =>
   error instanceof QueryRunnerAlreadyReleasedError || error instanceof QueryRunnerProviderAlreadyReleasedError;
 
-/**
- * A connection that is given back in the middle of a transaction, or with a statement that timed out still running, is closed:
- * the next borrower would wait behind it. TypeORM gives such connections back as if nothing were wrong.
- */
-function endUnlessIdle(_error: Error | undefined, client: pg.PoolClient): void {
-  const unanswered = '_activeQuery' in client && Boolean(client._activeQuery);
-  if (unanswered || client.getTransactionStatus() !== 'I') void client.end();
+/** What one request learned about the server is learned for all. */
+function doubtServer(client: unknown, error: unknown): void {
+  const cause = error instanceof DatabaseAway ? error.cause : error;
+  if (client instanceof WritableClient && condemnsServer(cause)) client.doubt();
 }
 
 function fail(): never {

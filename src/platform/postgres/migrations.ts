@@ -11,6 +11,9 @@ import { AuditSeals0010 } from './migrations/0010-audit-seals.js';
 import { IdentityChecks0011 } from './migrations/0011-identity-checks.js';
 import { LastUsedAgent0012 } from './migrations/0012-last-used-agent.js';
 import { OverdueRevocations0013 } from './migrations/0013-overdue-revocations.js';
+import { Webhooks0014 } from './migrations/0014-webhooks.js';
+import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
+import { KeptDocuments0016 } from './migrations/0016-kept-documents.js';
 import { RefusalsApart0020 } from './migrations/0020-refusals-apart.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
@@ -28,5 +31,8 @@ export const migrations = [
   IdentityChecks0011,
   LastUsedAgent0012,
   OverdueRevocations0013,
+  Webhooks0014,
+  SecretReminders0015,
+  KeptDocuments0016,
   RefusalsApart0020,
 ];

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { clientConfig, type PostgresConnection } from './connection.js';
+import type pg from 'pg';
+import { newClient, type PostgresConnection } from './connection.js';
 import { sqlState } from './database-away.js';
 
 const RETAKE_MILLIS = 1_000;
@@ -57,8 +57,7 @@ export async function takeServeLock(connection: PostgresConnection): Promise<Ser
 }
 
 async function tryLock(connection: PostgresConnection): Promise<pg.Client | undefined> {
-  const client = new pg.Client(clientConfig(connection));
-  client.on('error', () => {}); // 'end' follows
+  const client = newClient(connection);
   await client.connect();
   try {
     await client.query(`set lock_timeout = '2s'`);

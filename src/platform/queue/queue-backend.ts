@@ -8,14 +8,20 @@ import {
   type BackendFactory,
   type IQueueBackend,
 } from 'bullmq';
+import { Cluster, Redis } from 'ioredis';
 import { Config } from '../../config/config.js';
-import { clientConfig, type PostgresConnection } from '../postgres/connection.js';
+import { openPool, type PostgresConnection } from '../postgres/connection.js';
 import { queueSchema } from '../postgres/queue-schema.js';
 import { QueueRedis } from './queue-redis.js';
 
 /** All keys of a Redis cluster in one slot: BullMQ's scripts touch several at once. */
 const PREFIX = '{authplane}';
 const DAY_SECONDS = 86_400;
+/** The queue's and the worker's statements, and what each of them listens on. */
+const CONNECTIONS = 6;
+/** None of BullMQ's statements waits for anything. */
+const PATIENCE_MILLIS = 3_000;
+const END_MILLIS = 1_000;
 /** How long a worker rests after a queue refused to give it a job. */
 const REST_MILLIS = 1_000;
 
@@ -24,7 +30,7 @@ const REST_MILLIS = 1_000;
  */
 setDefaultBackendFactory(((name, options, roles) =>
   resting(
-    options.connection instanceof QueueRedis
+    options.connection instanceof Redis || options.connection instanceof Cluster
       ? // The check would ask for INFO, which hosted Redis services may refuse.
         createRedisBackend(name, { ...options, skipVersionCheck: true }, roles)
       : createPostgresBackend(name, options as never, roles),
@@ -49,13 +55,14 @@ function resting(backend: IQueueBackend): IQueueBackend {
 export class QueueBackend implements BeforeApplicationShutdown, OnApplicationShutdown {
   readonly options: BullRootModuleOptions;
   readonly #redis: QueueRedis | undefined;
+  readonly #pool: ReturnType<typeof openPool> | undefined;
 
   constructor({ redis }: Config, postgres: PostgresConnection) {
-    this.#redis = redis.url ? new QueueRedis(redis.url) : undefined;
-    this.#redis?.on('error', () => {}); // the queue tells
+    this.#redis = redis.isSet ? new QueueRedis(redis) : undefined;
+    this.#pool = this.#redis ? undefined : poolOf(postgres);
     this.options = {
       prefix: PREFIX,
-      connection: this.#redis ?? ({ ...clientConfig(postgres), max: 2, schema: queueSchema } as object),
+      connection: this.#redis?.connection ?? (this.#pool as object),
       defaultJobOptions: {
         removeOnComplete: { age: DAY_SECONDS / 24, count: 10_000 },
         removeOnFail: { age: 7 * DAY_SECONDS, count: 10_000 },
@@ -68,7 +75,16 @@ export class QueueBackend implements BeforeApplicationShutdown, OnApplicationShu
     if (this.#redis && !(await this.#redis.answers())) await this.#redis.cutOff();
   }
 
-  onApplicationShutdown(): void {
+  /** The pool says goodbye to a database that may be away. */
+  async onApplicationShutdown(): Promise<void> {
     this.#redis?.disconnect();
+    const ended = this.#pool?.end().catch(() => {});
+    await Promise.race([ended, after(END_MILLIS, undefined, { ref: false })]);
   }
+}
+
+function poolOf(postgres: PostgresConnection): ReturnType<typeof openPool> {
+  const options = `-c search_path=${queueSchema}`;
+  const pool = openPool(postgres, { max: CONNECTIONS, options, query_timeout: PATIENCE_MILLIS });
+  return pool.setMaxListeners(0);
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { openRedis, type RedisTarget } from '../ephemeral/redis-target.js';
 
 const PATIENCE_MILLIS = 1_000;
 
@@ -7,46 +8,55 @@ const PATIENCE_MILLIS = 1_000;
  * BullMQ's connections to Redis. They wait for a Redis that is away, as long as it takes; at the end nobody does, so all of them can be
  * cut off.
  */
-export class QueueRedis extends Redis {
-  readonly #copies: Redis[] = [];
-  readonly #end: { reached: boolean };
+export class QueueRedis {
+  readonly connection: Redis | Cluster;
+  readonly #copies: (Redis | Cluster)[] = [];
+  #over = false;
 
-  constructor(url: string) {
-    const end = { reached: false };
-    super(url, {
+  constructor(target: RedisTarget) {
+    this.connection = openRedis(target, {
       maxRetriesPerRequest: null,
       connectTimeout: PATIENCE_MILLIS,
-      retryStrategy: (attempt) => (end.reached ? null : Math.min(50 * attempt, PATIENCE_MILLIS)),
+      retryStrategy: (attempt) => (this.#over ? null : Math.min(50 * attempt, PATIENCE_MILLIS)),
     });
-    this.#end = end;
-  }
-
-  /** A worker blocks one of its own. */
-  override duplicate(override?: Partial<RedisOptions>): Redis {
-    const copy = super.duplicate(override);
-    this.#copies.push(copy);
-    return copy;
+    this.connection.on('error', () => {}); // the queue tells
+    this.#watchCopies();
   }
 
   /** Ends all of them. Whatever waits for an answer fails, within a second or two. */
   async cutOff(): Promise<void> {
-    this.#end.reached = true;
-    const open = [this, ...this.#copies].filter(({ status }) => status !== 'end');
+    this.#over = true;
+    const open = [this.connection, ...this.#copies].filter(({ status }) => status !== 'end');
     const ends = open.map((connection) => once(connection, 'end'));
     // One that is between two attempts is left to its last: a disconnect would stop it there, with everything waiting for ever.
     for (const connection of open) if (connection.status !== 'reconnecting') connection.disconnect();
     await Promise.all(ends);
   }
 
+  disconnect(): void {
+    this.connection.disconnect();
+  }
+
   /** Whether it answers now. */
   async answers(): Promise<boolean> {
-    if (this.status !== 'ready') return false;
+    if (this.connection.status !== 'ready') return false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, PATIENCE_MILLIS, false)));
-    const pong = this.ping().then(
+    const pong = this.connection.ping().then(
       () => true,
       () => false,
     );
     return Promise.race([pong, late]).finally(() => clearTimeout(timer));
+  }
+
+  /** A worker blocks one of its own. */
+  #watchCopies(): void {
+    const duplicate = this.connection.duplicate.bind(this.connection) as (...args: unknown[]) => Redis | Cluster;
+    const watched = (...args: unknown[]): Redis | Cluster => {
+      const copy = duplicate(...args);
+      this.#copies.push(copy);
+      return copy;
+    };
+    Object.assign(this.connection, { duplicate: watched });
   }
 }

@@ -22,6 +22,8 @@ const EXPIRED = {
   used_assertions: 'expires_at < $1',
   revocations: 'expires_at < $1',
   connect_flows: 'expires_at < $1',
+  webhook_deliveries: `coalesce(delivered_at, given_up_at) < $1::timestamptz - interval '30 days'`,
+  kept_documents: `fetched_at < $1::timestamptz - interval '2 days'`,
 } as const;
 
 /** So few that a statement ends long before its time-out, and holds nobody up. */

@@ -17,6 +17,8 @@ const PAUSES = 10;
 /** Two windows of the probe, one of which saw nothing but the pause, and time for what was in flight. */
 const PAUSE_MILLIS = 30_000;
 const OPEN = ['handles', 'file descriptors', 'Postgres connections', 'Redis connections'];
+/** Before that, memory is warming up and nothing else. */
+const JUDGED_FROM_HOURS = 0.25;
 /** Caches fill and code is compiled: that growth is no leak. */
 const WARM_UP_SHARE = 0.3;
 /** What may grow per hour, beyond twice the error of the slope, before it counts as a leak. */
@@ -109,8 +111,9 @@ function judge(samples) {
   return [...series].map(([key, points]) => {
     const [what, of] = key.split('|');
     const { slope, error, mean } = regression(points);
+    const early = what.endsWith('MB') && last < JUDGED_FROM_HOURS;
     const text = `${mean.toFixed(1)} on average, ${slope.toFixed(2)} ± ${error.toFixed(2)} per hour over ${points.length} samples`;
-    return { what, of, mean, slope, error, text, leaks: slope - 2 * error > TOLERATED[what] };
+    return { what, of, mean, slope, error, text, leaks: !early && slope - 2 * error > TOLERATED[what] };
   });
 }
 

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@nestjs/common';
 import { startApplication, type Application } from './application.js';
@@ -7,11 +8,12 @@ import { ensureLocalSecrets } from './config/first-run.js';
 import { unknownVariables } from './config/unknown-variables.js';
 import { firstSteps } from './first-steps.js';
 import { SystemClock } from './platform/clock/clock.js';
-import { startEmbedded } from './platform/postgres/embedded-postgres.js';
+import { connectionOfRunning, startEmbedded } from './platform/postgres/embedded-postgres.js';
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { migrate } from './platform/postgres/migrate.js';
 import { takeServeLock } from './platform/postgres/serve-lock.js';
 import { JsonLogger } from './platform/telemetry/json-logger.js';
+import { Workers } from './workers.js';
 
 interface Storage {
   connection: PostgresConnection;
@@ -24,23 +26,27 @@ interface Storage {
  */
 const HEAP_GROWTH_PERCENT = 40;
 
-/** `authserver serve`: storage, schema, application; on SIGTERM or SIGINT the same backwards, and exit code 0. */
+/**
+ * `authserver serve`: storage, schema, application; on SIGTERM or SIGINT the same backwards, and exit code 0. With `server.workers` this
+ * process has storage and schema, and starts others that have the application: it comes back here in each of them.
+ */
 export async function serve(loaded: Config): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const { config, created } = ensureLocalSecrets(loaded);
   const logger = new JsonLogger(config.observability.logging);
   Logger.overrideLogger(logger);
   const log = new Logger('Serve');
-  for (const warning of [...configWarnings(config), ...unknownVariables(config)]) log.warn(warning);
+  const place = placeOf(config);
+  if (place !== 'worker')
+    for (const warning of [...configWarnings(config), ...unknownVariables(config)]) log.warn(warning);
 
-  const storage = await openStorage(config, log);
+  const storage = place === 'worker' ? storageOfPrimary(config) : await openStorage(config, log);
   const application = await startOn(storage, config, logger).catch(async (error: unknown) => {
     await storage.stop();
     throw error;
   });
-  const { issuer, address, role } = config.server;
-  const work = role === 'worker' ? `doing the jobs of ${issuer}` : `serving ${issuer} on ${address}`;
-  log.log(`${work}, administration on ${config.admin.address}`);
+  if (place === 'worker') process.send?.('ready');
+  else log.log(whatItDoes(config));
   if (created) process.stdout.write(firstSteps(config));
 
   let stopping = false;
@@ -57,9 +63,27 @@ export async function serve(loaded: Config): Promise<void> {
   process.on('SIGINT', (signal) => void stop(signal));
 }
 
+function whatItDoes({ server: { issuer, address, role, workers }, admin }: Config): string {
+  const work = role === 'worker' ? `doing the jobs of ${issuer}` : `serving ${issuer} on ${address}`;
+  return `${work}, administration on ${admin.address}${workers > 1 ? `, with ${workers} workers` : ''}`;
+}
+
+function placeOf({ server: { workers } }: Config): 'alone' | 'primary' | 'worker' {
+  if (workers === 1) return 'alone';
+  return cluster.isWorker ? 'worker' : 'primary';
+}
+
 async function startOn({ connection }: Storage, config: Config, logger: JsonLogger): Promise<Application> {
-  await migrate(connection, new SystemClock().now());
-  return startApplication({ config, connection }, logger);
+  const place = placeOf(config);
+  if (place !== 'worker') await migrate(connection, new SystemClock().now());
+  return place === 'primary' ? Workers.start(config.server) : startApplication({ config, connection }, logger);
+}
+
+/** The database that the primary process of this one started, migrated, keeps the lock of and will stop (P4). */
+function storageOfPrimary({ storage: { driver, embedded, postgres } }: Config): Storage {
+  const connection = driver === 'postgres' ? { dsn: postgres.dsn ?? '' } : connectionOfRunning(embedded.path);
+  if (!connection) throw new Error(`there is no database on ${embedded.path}`);
+  return { connection, stop: async () => undefined };
 }
 
 /**
@@ -69,7 +93,11 @@ async function startOn({ connection }: Storage, config: Config, logger: JsonLogg
 async function openStorage(config: Config, log: Logger): Promise<Storage> {
   const { driver, embedded, postgres } = config.storage;
   if (driver === 'postgres') return { connection: { dsn: postgres.dsn ?? '' }, stop: async () => undefined };
-  const { connection, stop } = await startEmbedded({ path: embedded.path, log: (message) => log.log(message) });
+  const { connection, stop } = await startEmbedded({
+    path: embedded.path,
+    log: (message) => log.log(message),
+    settings: { max_connections: String(connectionsOf(config)) },
+  });
   const lock = await takeServeLock(connection);
   if (lock) {
     const release = async (): Promise<void> => {
@@ -82,3 +110,7 @@ async function openStorage(config: Config, log: Logger): Promise<Storage> {
     throw new Error(`another server is using ${embedded.path}: stop it first, or give both a redis.url`);
   return { connection, stop: async () => undefined };
 }
+
+/** PostgreSQL's own default, or what all workers could want. */
+const connectionsOf = ({ server: { workers }, storage: { postgres } }: Config): number =>
+  Math.max(100, workers * (postgres.maxConns + 10));

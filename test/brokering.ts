@@ -42,8 +42,8 @@ export async function aWorld(settings: Partial<UpstreamSettings> = {}): Promise<
   };
 }
 
-export const startBrokerApp = (world: World, settings: Record<string, string> = {}): Promise<TestApp> =>
-  startExchangingApp({ ...world.settings, ...settings });
+export const startBrokerApp = (world: World, settings: Record<string, string> = {}, yaml?: string): Promise<TestApp> =>
+  startExchangingApp({ ...world.settings, ...settings }, yaml);
 
 /** What these builders need of a server, in this process or in another. */
 export type Broker = Pick<TestApp, 'issuer' | 'url' | 'admin' | 'sql' | 'clock'>;

@@ -18,8 +18,9 @@ import type { HttpBrowser } from './http-browser.js';
 export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
-export const startExchangingApp = (settings: Record<string, string> = {}): Promise<TestApp> =>
+export const startExchangingApp = (settings: Record<string, string> = {}, yaml?: string): Promise<TestApp> =>
   startTestApp({
+    yaml,
     settings: {
       TOKEN_EXCHANGE_ENABLED: 'true',
       CLIENT_CREDENTIALS_ENABLED: 'true',

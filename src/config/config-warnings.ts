@@ -18,7 +18,7 @@ export function configWarnings(config: Config): string[] {
       dcr.mode !== 'admin_only' &&
       !isLocal &&
       'oauth.default_client_scope is empty while registration is open: registered clients may ask for every scope of a resource',
-    storage.driver === 'postgres' &&
+    (storage.driver === 'postgres' || server.workers > 1) &&
       !redis.isSet &&
       'redis.url is unset: limits are counted per process (AUTHPLANE_REDIS_URL)',
     server.trustedProxies.length === 0 &&

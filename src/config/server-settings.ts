@@ -40,6 +40,14 @@ export class ServerSettings {
   })
   readonly role: 'all' | 'server' | 'worker';
 
+  @integer('workers', {
+    default: 1,
+    min: 1,
+    max: 64,
+    about: 'How many processes of this machine share the listeners and the work. One that dies is replaced.',
+  })
+  readonly workers: number;
+
   @list('allowed_origins', { about: 'Exact origins that may call the admin listener from a browser.' })
   @Each(IsOrigin())
   readonly allowedOrigins: readonly string[];

@@ -94,7 +94,7 @@ export class IdpKeySets {
     const known = this.#known(idp);
     if (known && (this.#isGood(known.goodAt) || !this.#mustAsk(known, kid))) return known;
     const { keys, at } = (await this.#kept(idp)) ?? {};
-    if (!keys || !at || at < idp.keysFrom || !this.#isGood(at)) return known;
+    if (!keys || !at || at < idp.keysFrom) return known;
     const now = this.#known(idp);
     return this.#isGood(now?.goodAt) ? now : this.#remember(idp, { askedAt: at, keys, goodAt: at });
   }

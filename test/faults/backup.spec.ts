@@ -195,6 +195,11 @@ describe('a backup', { timeout: 60_000 }, () => {
     const target = await aDatabase();
     const { stdout } = await authserver(target, ['restore', '--input', file, '--keep-tokens']);
     expect(stdout).toContain('tokens and sessions are as they were');
+    let waiting = '';
+    await forged('same', (entry, content) => (entry === 'tables/outbox' ? (waiting = content) : content));
+    // What was revoked before was told then.
+    expect(await count(target, 'select count(*) as n from revocations')).toBeGreaterThan(0);
+    expect(await count(target, 'select count(*) as n from outbox')).toBe(waiting.split('\n').length - 1);
     await serving(target, async (app) => {
       const there = { ...flow, app };
       expect((await introspect(app, kept.access_token, flow.client)).active).toBe(true);

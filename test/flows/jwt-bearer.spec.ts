@@ -329,6 +329,15 @@ describe('the keys of an issuer', () => {
     expect([status, body]).toEqual([200, { kids: [idp.key.kid] }]);
     expect((await present(beside, await assertionOf(flow))).status).toBe(200);
     expect(idp.hits.length).toBe(asked + 2);
+    // What was kept of them, too: nobody knows the keys until the host says.
+    idp.instead = { '/jwks': (_, res) => void res.writeHead(502).end() };
+    app.clock.advance(1);
+    expect((await app.admin('POST', `/admin/idps/${flow.idpId}/refresh-keys`)).status).toBe(200);
+    for (const { app: one } of [flow, beside])
+      expect((await present({ ...flow, app: one }, await assertionOf(flow))).status).toBe(503);
+    idp.instead = {};
+    app.clock.advance(SECONDS);
+    expect((await present(beside, await assertionOf(flow))).status).toBe(200);
     await replica.close();
   });
 });

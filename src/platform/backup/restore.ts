@@ -48,11 +48,13 @@ export async function restore(
       await partitionsSince(copy, manifest.oldestDay, now);
       const tables = await copy.tables();
       await copy.empty(tables);
-      for (const { name } of tables) {
-        const record = manifest.tables.find((table) => table.name === name);
-        if (record) await readRows(archive, record, () => copy.into(record));
-        else throw new Error(`the backup has no table ${name}`);
-      }
+      await copy.quietly(async () => {
+        for (const { name } of tables) {
+          const record = manifest.tables.find((table) => table.name === name);
+          if (record) await readRows(archive, record, () => copy.into(record));
+          else throw new Error(`the backup has no table ${name}`);
+        }
+      });
       if (!keepTokens) await endEverything(copy, manifest, now);
       await copy.run(
         `insert into audit_events (id, action, detail, created_at) values ($1, 'backup.restored', $2, $3)`,

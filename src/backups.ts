@@ -6,8 +6,10 @@ import { secretMarks } from './config/secret-marks.js';
 import { version } from './config/version.js';
 import { withStorage } from './maintenance.js';
 import { backup } from './platform/backup/backup.js';
+import { noteBackup } from './platform/backup/last-backup.js';
 import type { Manifest } from './platform/backup/manifest.js';
 import { checkBackup, restore } from './platform/backup/restore.js';
+import type { PostgresConnection } from './platform/postgres/connection.js';
 import { SystemClock } from './platform/clock/clock.js';
 
 export interface RestoreOptions {
@@ -29,7 +31,7 @@ export async function backupTo(loaded: Config, output: string): Promise<void> {
   await withStorage(config, async (connection) => {
     if (output === '-') {
       console.error(summary(await backup(connection, process.stdout, circumstances)));
-      return;
+      return note(connection, circumstances.createdAt);
     }
     const part = `${output}.part`;
     try {
@@ -37,11 +39,19 @@ export async function backupTo(loaded: Config, output: string): Promise<void> {
       await onDisk(part);
       renameSync(part, output);
       console.log(summary(manifest));
+      await note(connection, circumstances.createdAt);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(part, { force: true });
       throw error;
     }
   });
+}
+
+async function note(connection: PostgresConnection, createdAt: string): Promise<void> {
+  if (await noteBackup(connection, createdAt)) return;
+  console.error(
+    'authserver: the backup is whole, but the database does not let it be noted: the metrics will not know of it',
+  );
 }
 
 /** `authserver restore --check` */

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-import cluster from 'node:cluster';
 import { ConfigMistakes } from './config/load-config.js';
 import { authserverProgram } from './program.js';
+
+/** How long whoever failed may still say goodbye. */
+const LINGER_MILLIS = 1_000;
 
 try {
   await authserverProgram().parseAsync();
@@ -10,6 +12,6 @@ try {
     error instanceof ConfigMistakes ? error.problems : [error instanceof Error ? error.message : String(error)];
   for (const line of lines) console.error(`authserver: ${line}`);
   process.exitCode = 1;
-  // One of `server.workers` has a channel to the process that keeps it, and would wait for it.
-  if (cluster.isWorker) process.exit();
+  // What it had opened when it failed would keep it alive, serving nobody, and nobody would start it again.
+  setTimeout(() => process.exit(), LINGER_MILLIS).unref();
 }

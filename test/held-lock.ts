@@ -36,3 +36,13 @@ export async function untilWaiting({ sql }: TestApp, count: number, isOver = ():
     waiting = rows[0]?.waiting ?? 0;
   }
 }
+
+/** While a table has another name, whatever needs it fails. */
+export async function without<T>({ sql }: TestApp, table: string, work: () => Promise<T>): Promise<T> {
+  await sql(`alter table ${table} rename to ${table}_gone`);
+  try {
+    return await work();
+  } finally {
+    await sql(`alter table ${table}_gone rename to ${table}`);
+  }
+}

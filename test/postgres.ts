@@ -54,6 +54,14 @@ export async function emptyDatabase(): Promise<{ connection: EmbeddedConnection;
   return createDatabase('');
 }
 
+/** A copy of a database that nobody is connected to. */
+export async function copyOf({ database }: EmbeddedConnection): Promise<{
+  connection: EmbeddedConnection;
+  drop(): Promise<void>;
+}> {
+  return createDatabase(`template ${database}`);
+}
+
 async function createDatabase(options: string) {
   const cluster = inject('postgres');
   const database = `test_${randomBytes(6).toString('hex')}`;

@@ -31,7 +31,8 @@ export async function startSentinelTrio(name = 'authplane'): Promise<SentinelTri
   const file = [
     `sentinel monitor ${name} 127.0.0.1 ${first.port} 2`,
     `sentinel down-after-milliseconds ${name} ${DOWN_AFTER_MILLIS}`,
-    `sentinel failover-timeout ${name} 3000`,
+    // Votes may be split; the next election comes after twice this.
+    `sentinel failover-timeout ${name} 1000`,
     '',
   ].join('\n');
   const sentinels = await Promise.all([1, 2, 3].map(() => startRedis({ file, sentinel: true })));

@@ -14,6 +14,8 @@ export interface ExpectedJwt {
   readonly now: Date;
   /** How long past `exp` a token still counts. Default 0. */
   readonly clockToleranceSeconds?: number;
+  /** How far `iat` and `nbf` may lie ahead. Default 60. */
+  readonly maxAheadSeconds?: number;
 }
 
 export type JwtRefusal =
@@ -78,7 +80,7 @@ function checkClaims(payload: JWTPayload, expected: ExpectedJwt): void {
   if (!isTime(exp) || !isTime(iat) || !isTime(nbf)) throw new JwtRefused('claims_missing');
   if (payload.iss !== expected.issuer) throw new JwtRefused('issuer');
   const now = expected.now.getTime() / 1000;
-  if (Math.max(iat, nbf) > now + maxAheadSeconds) throw new JwtRefused('not_yet_valid');
+  if (Math.max(iat, nbf) > now + (expected.maxAheadSeconds ?? maxAheadSeconds)) throw new JwtRefused('not_yet_valid');
   if (exp + (expected.clockToleranceSeconds ?? 0) <= now) throw new JwtRefused('expired');
 }
 

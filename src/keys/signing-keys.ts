@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { JwtRefused, signingAlgs, signJwt, verifyJwt, type JWK, type JWTPayload } from '#libs/jwt';
 import { Config } from '../config/config.js';
+import { CLOCK_SKEW_MILLIS } from '../platform/clock/clock-skew.js';
 import { Clock } from '../platform/clock/clock.js';
 import { isDatabaseAway } from '../platform/postgres/database.js';
 import { secondsSince } from '../platform/telemetry/metric.js';
@@ -80,15 +81,11 @@ export class SigningKeys implements OnModuleInit {
   async verifyOwn(jwt: string, typ: string, clockToleranceSeconds = 0): Promise<JWTPayload | undefined> {
     await this.refresh();
     try {
-      const { issuer } = this.config.server;
-      const { payload } = await verifyJwt(jwt, this.jwks().keys, {
-        typ,
-        issuer,
-        algorithms: signingAlgs,
-        now: this.clock.now(),
-        clockToleranceSeconds,
+      return await this.verified(jwt, typ, clockToleranceSeconds).catch(async (error: unknown) => {
+        if (!(error instanceof JwtRefused) || error.reason !== 'kid_unknown') throw error;
+        await this.readUnlessAway(); // another replica may have made its key a moment ago
+        return this.verified(jwt, typ, clockToleranceSeconds);
       });
-      return payload;
     } catch (error) {
       if (error instanceof JwtRefused) return undefined;
       throw error;
@@ -178,6 +175,19 @@ export class SigningKeys implements OnModuleInit {
     });
     this.adopt(keys);
     return made;
+  }
+
+  private async verified(jwt: string, typ: string, clockToleranceSeconds: number): Promise<JWTPayload> {
+    const { payload } = await verifyJwt(jwt, this.jwks().keys, {
+      typ,
+      issuer: this.config.server.issuer,
+      algorithms: signingAlgs,
+      now: this.clock.now(),
+      clockToleranceSeconds,
+      // Another replica issued it perhaps, whose clock is ahead, or our own was.
+      maxAheadSeconds: CLOCK_SKEW_MILLIS / 1000,
+    });
+    return payload;
   }
 
   private async readUnlessAway(): Promise<void> {

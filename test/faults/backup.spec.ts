@@ -129,6 +129,15 @@ async function forged(name: string, change: (entry: string, content: string) => 
   return path;
 }
 
+/** What the metrics tell of it. */
+const lastBackup = (): Promise<string | undefined> =>
+  withClient(origin, async (client) => {
+    const { rows } = await client.query<{ at: string }>(
+      `select value ->> 'at' as at from settings where key = 'last_backup'`,
+    );
+    return rows[0]?.at;
+  });
+
 describe('a backup', { timeout: 60_000 }, () => {
   it('is one state of the database, made while tokens are issued, and readable by its owner alone', async () => {
     let done = false;
@@ -145,14 +154,17 @@ describe('a backup', { timeout: 60_000 }, () => {
 
     const checked = await authserver(origin, ['restore', '--check', '--input', file]);
     expect(checked.stdout).toContain('every row is there');
+    expect(stdout).toContain(`, ${await lastBackup()}, by version`);
   });
 
   it('is not written over a part of another', async () => {
+    const before = await lastBackup();
     writeFileSync(`${folder.path}/other.zip.part`, 'another is writing this');
     const { code, stderr } = await authserver(origin, ['backup', '--output', `${folder.path}/other.zip`]);
     expect(code).toBe(1);
     expect(stderr).toContain('EEXIST');
     expect(readFileSync(`${folder.path}/other.zip.part`, 'utf8')).toBe('another is writing this');
+    expect(await lastBackup()).toBe(before);
   });
 
   it('comes back whole: who signed in can again, and every token, code and session of before has ended', async () => {

@@ -1,12 +1,12 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { withClient } from '../../src/platform/postgres/connection.js';
 import type { EmbeddedConnection } from '../../src/platform/postgres/embedded-postgres.js';
 import { migrations } from '../../src/platform/postgres/migrations.js';
 import { startTestApp } from '../app.js';
 import { aConfidentialClient, aResource, postForm } from '../builders.js';
 import { complaints, runAll, type Migration } from '../expansion.js';
-import { emptyDatabase } from '../postgres.js';
+import { copyOf, emptyDatabase } from '../postgres.js';
 
 /** The release before, and the last migration that it has. */
 const LAST_RELEASE = { version: '0.1.0', migration: 'OverdueRevocations1700000000013' };
@@ -14,12 +14,16 @@ const LAST_RELEASE = { version: '0.1.0', migration: 'OverdueRevocations170000000
 const at = migrations.findIndex((each) => new each().name === LAST_RELEASE.migration);
 const released = migrations.slice(0, at + 1);
 
+let before: Awaited<ReturnType<typeof emptyDatabase>>;
+beforeAll(async () => {
+  before = await emptyDatabase();
+  await runAll(before.connection, released);
+});
+afterAll(() => before.drop());
+
 let connection: EmbeddedConnection;
 let drop: () => Promise<void>;
-beforeEach(async () => {
-  ({ connection, drop } = await emptyDatabase());
-  await runAll(connection, released);
-});
+beforeEach(async () => ({ connection, drop } = await copyOf(before.connection)));
 afterEach(() => drop());
 
 let count = 0;
@@ -98,8 +102,7 @@ describe('migrations since the last release', () => {
     const lastUsed = (version: string) => ({ lastUsed: { 'column users.role': version } });
     expect(await judge(sql, lastUsed('0.0.9'))).toEqual([]);
     await drop();
-    ({ connection, drop } = await emptyDatabase());
-    await runAll(connection, released);
+    ({ connection, drop } = await copyOf(before.connection));
     expect(await judge(sql, lastUsed('0.1.0'))).toEqual(complaint);
   });
 });

@@ -137,35 +137,37 @@ describe('claims in Postgres', () => {
     expect(again.filter(Boolean)).toHaveLength(1);
   });
 
-  it('are swept when they have expired for every replica, a minute of drift included', async () => {
+  it('are swept when they have expired for every replica, five minutes of drift included', async () => {
     const store = new PostgresReplayStore(database, clock);
     clock.at = new Date('2027-01-01T00:00:00Z');
     await store.sweep(clock.now());
     await store.claim(key(), seconds(10));
     const lasting = key();
     await store.claim(lasting, seconds(600));
-    expect(await store.sweep(seconds(69))).toBe(0);
-    expect(await store.sweep(seconds(70))).toBe(1);
-    expect(await store.sweep(seconds(70))).toBe(0);
+    expect(await store.sweep(seconds(309))).toBe(0);
+    expect(await store.sweep(seconds(310))).toBe(1);
+    expect(await store.sweep(seconds(310))).toBe(0);
     expect(await store.claim(lasting, seconds(600))).toBe(false);
   });
 });
 
 describe('claims in Redis', () => {
-  it('are kept by Redis for exactly as long as they must be', async () => {
+  it('are kept by Redis for as long as they must be, five minutes of drift included', async () => {
     const { store } = await redisProcess();
     const one = key();
     await store.claim(one, seconds(300));
     const left = await reader.pttl(`{authplane}:replay:${one.toString('base64url')}`);
-    expect(left).toBeGreaterThan(299_000);
-    expect(left).toBeLessThanOrEqual(300_000);
+    expect(left).toBeGreaterThan(599_000);
+    expect(left).toBeLessThanOrEqual(600_000);
   });
 
   it('never last for ever, not even when they have expired already', async () => {
     const { store } = await redisProcess();
     const one = key();
     expect(await store.claim(one, seconds(-10))).toBe(true);
-    await expect.poll(() => reader.exists(`{authplane}:replay:${one.toString('base64url')}`)).toBe(0);
+    const left = await reader.pttl(`{authplane}:replay:${one.toString('base64url')}`);
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(300_001);
   });
 
   it('are refused with 503 within about a second when Redis is frozen, and go on when it is not', async () => {

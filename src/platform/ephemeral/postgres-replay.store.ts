@@ -1,9 +1,7 @@
+import { CLOCK_SKEW_MILLIS } from '../clock/clock-skew.js';
 import { Clock } from '../clock/clock.js';
 import { Database } from '../postgres/database.js';
 import { ReplayStore } from './replay-store.js';
-
-/** The clocks of replicas may differ by this much: a row is not dropped before it has expired for all of them. */
-const clockSkewMs = 60_000;
 
 const claimStatement = `
   insert into replays (key, expires_at) values ($1, $2)
@@ -33,7 +31,7 @@ export class PostgresReplayStore extends ReplayStore {
   }
 
   async sweep(now: Date): Promise<number> {
-    const before = new Date(now.getTime() - clockSkewMs);
+    const before = new Date(now.getTime() - CLOCK_SKEW_MILLIS);
     const [row] = await this.database.query<{ count: number }>(sweepStatement, [before]);
     return row?.count ?? 0;
   }

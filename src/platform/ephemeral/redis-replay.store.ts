@@ -1,4 +1,5 @@
 import { OAuthError } from '#libs/oauth';
+import { CLOCK_SKEW_MILLIS } from '../clock/clock-skew.js';
 import { Clock } from '../clock/clock.js';
 import { RedisContinuity } from './redis-continuity.js';
 import type { PostgresReplayStore } from './postgres-replay.store.js';
@@ -23,7 +24,8 @@ export class RedisReplayStore extends ReplayStore {
   async claim(key: Buffer, expiresAt: Date): Promise<boolean> {
     const { marker } = await this.continuity.memory();
     if (marker === undefined) return this.rows.claim(key, expiresAt);
-    const milliseconds = Math.max(1, expiresAt.getTime() - this.clock.now().getTime());
+    // Redis forgets by itself; by the clock of another replica the proof may be fresh a while longer.
+    const milliseconds = Math.max(1, expiresAt.getTime() - this.clock.now().getTime()) + CLOCK_SKEW_MILLIS;
     const name = `${keyPrefix}replay:${key.toString('base64url')}`;
     const [won, found] = await this.#claim(name, milliseconds);
     if (found !== marker) this.continuity.doubt();

@@ -21,7 +21,7 @@ export function hostCheck({ isLocal, allowedHosts }: HostRules): RequestHandler 
   return (req, _res, next) => {
     if (listenerOf(req) === 'public' && !isLocal) return next();
     const host = (req.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-    if (allowed.has(host) || host === addressOf(req.socket)) return next();
+    if (allowed.has(host) || (host !== '' && host === addressOf(req.socket))) return next();
     next(new OAuthError('host-misdirected', 'host_misdirected', { facts: { host: host.slice(0, 200) } }));
   };
 }

@@ -1,3 +1,4 @@
+import { CLOCK_SKEW_MILLIS } from '../clock/clock-skew.js';
 import type { RetentionSettings } from '../../config/server-settings.js';
 import { dropPartitions, partitionedTables, type PartitionedTable } from '../postgres/partitions.js';
 import { uuid7Floor } from '../uuid7.js';
@@ -13,7 +14,7 @@ export interface Swept {
   readonly busy: readonly string[];
 }
 
-/** Rows that nothing can refer to any more. `$1` is now. */
+/** Rows that nothing can refer to any more. `$1` is now by the slowest clock. */
 const EXPIRED = {
   sessions: 'expires_at < $1',
   client_secrets: 'expires_at < $1',
@@ -34,13 +35,17 @@ const DAY_MILLIS = 24 * HOUR_MILLIS;
 /** SQL: an audit event tells of a refusal, not of something that happened. */
 export const IS_REFUSAL = `action ~ '[._](denied|failed)$'`;
 
-/** Frees space, in small steps. Expiry is a comparison when reading, so that doing it late, twice or never changes no answer. */
+/**
+ * Frees space, in small steps. Expiry is a comparison when reading, so that doing it late, twice or never changes no answer. Doing it early
+ * would: by the clock of whoever sweeps it is later perhaps than by everybody else's.
+ */
 export async function sweep(run: Run, now: Date, kept: RetentionSettings): Promise<Swept> {
   const { issuanceDays, auditDays, refusalDays } = kept;
   const keptDays = { authorization_codes: issuanceDays, issuances: issuanceDays, audit_events: auditDays };
+  const before = new Date(now.getTime() - CLOCK_SKEW_MILLIS);
   const rows: Record<string, number> = {};
   for (const [table, condition] of Object.entries(EXPIRED))
-    rows[table] = await deleteExpired(run, table, condition, now);
+    rows[table] = await deleteExpired(run, table, condition, before);
   if (refusalDays > 0) rows.refusals = await deleteRefusals(run, daysBefore(now, refusalDays), now);
   const [dropped, busy]: [string[], string[]] = [[], []];
   for (const table of Object.keys(partitionedTables) as PartitionedTable[]) {

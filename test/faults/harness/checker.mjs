@@ -8,6 +8,8 @@ const MOST_REPLAYS = 150;
 
 export async function checkAll(stage) {
   const { world, ledger } = stage;
+  for (const crash of world.replicas.flatMap(({ crashes }) => crashes))
+    ledger.violate('a replica ended by itself', crash);
   ledger.forgetExpired();
   await Promise.all(world.replicas.map((replica) => replica.untilReady()));
   await untilProofsAreTaken(stage);

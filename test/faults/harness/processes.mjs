@@ -49,10 +49,10 @@ export async function end(child, signal) {
 }
 
 /** Asks again and again until `ready` is true. */
-export async function until(what, ready, { seconds = 180, child } = {}) {
+export async function until(what, ready, { seconds = 180, child, log = child?.log } = {}) {
   const deadline = performance.now() + seconds * 1000;
   const fail = (why) => {
-    const said = child ? `\n${readFileSync(child.log, 'utf8').slice(-3000)}` : '';
+    const said = log ? `\n${readFileSync(log, 'utf8').slice(-3000)}` : '';
     throw new Error(`${what}: ${why}${said}`);
   };
   while (!(await ready().catch(() => false))) {

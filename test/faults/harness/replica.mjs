@@ -12,7 +12,7 @@ export class Replica {
     const replica = new Replica();
     const [port, adminPort] = [await freePort(), await freePort()];
     mkdirSync(join(home, name), { recursive: true });
-    Object.assign(replica, { home, name, port, env, build, url: `http://127.0.0.1:${port}` });
+    Object.assign(replica, { home, name, port, env, build, crashes: [], url: `http://127.0.0.1:${port}` });
     replica.adminUrl = `http://127.0.0.1:${adminPort}/admin`;
     replica.addresses = {
       AUTHPLANE_SERVER_ADDRESS: `127.0.0.1:${port}`,
@@ -41,6 +41,10 @@ export class Replica {
       env: { PATH: process.env.PATH, ...this.env, ...this.addresses, HARNESS_FOOTPRINT: this.footprints },
       log: join(this.home, `${this.name}.log`),
     });
+    this.process.once('exit', (code, signal) => {
+      if (this.serving) this.crashes.push(`${this.name} ended with ${code ?? signal}: ${this.log.slice(-1_500)}`);
+      this.serving = false;
+    });
   }
 
   async start() {
@@ -48,9 +52,14 @@ export class Replica {
     await this.untilReady();
   }
 
+  /** One that cannot start, because the database is away, ends; whoever supervises it starts it again. */
   async untilReady() {
-    const ready = async () => (await fetch(`${this.url}/ready`)).status === 200;
-    await until(`replica ${this.name}`, ready, { child: this.process });
+    const ready = async () => {
+      if (!lives(this.process)) this.launch();
+      const { status } = await fetch(`${this.url}/ready`, { signal: AbortSignal.timeout(5_000) });
+      return status === 200;
+    };
+    await until(`replica ${this.name}`, ready, { log: this.process.log });
     this.serving = true;
   }
 

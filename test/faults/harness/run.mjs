@@ -59,10 +59,15 @@ async function runTrials(trials) {
   for (const [name, fault] of Object.entries(trials)) {
     const needs = { ...common, ...fault.world };
     const around = { before: Number(values.before), after: Number(values.after) };
-    const result = await trial(name, { ...fault, world: needs }, around);
-    results.push(result);
-    tell(result);
-    if (result.violations.length > 0) process.exitCode = 1;
+    try {
+      const result = await trial(name, { ...fault, world: needs }, around);
+      results.push(result);
+      tell(result);
+      if (result.violations.length > 0) process.exitCode = 1;
+    } catch (error) {
+      console.log(`\n${name} could not be tried: ${error.stack}`);
+      process.exitCode = 1;
+    }
   }
   write(results, values.upgrade ? 'upgrade' : 'faults');
 }

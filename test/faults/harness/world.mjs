@@ -183,7 +183,7 @@ export class World {
   }
 
   async stop() {
-    await Promise.all((this.replicas ?? []).filter(({ lives }) => lives).map((replica) => replica.end('SIGTERM')));
+    await Promise.all((this.replicas ?? []).map((replica) => replica.end('SIGTERM')));
     await this.ingress?.stop();
     await this.redis?.stop();
     await this.postgres?.stop();

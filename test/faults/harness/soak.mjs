@@ -12,6 +12,11 @@ import { World } from './world.mjs';
 /** Connections that nobody needs are closed at once, so that one that is never given back is seen. */
 const EAGER_POOL = { AUTHPLANE_STORAGE_POSTGRES_MAX_CONN_IDLE_TIME: '10s' };
 const EVERY_MILLIS = 10_000;
+/** So often the load stops for a while: what is still open then is needed by nobody. */
+const PAUSES = 10;
+/** Two windows of the probe, one of which saw nothing but the pause, and time for what was in flight. */
+const PAUSE_MILLIS = 30_000;
+const OPEN = ['handles', 'file descriptors', 'Postgres connections', 'Redis connections'];
 /** Caches fill and code is compiled: that growth is no leak. */
 const WARM_UP_SHARE = 0.3;
 /** What may grow per hour, beyond twice the error of the slope, before it counts as a leak. */
@@ -36,9 +41,18 @@ export async function soak(minutes, needs = {}) {
     const samples = [];
     const counted = { requests: 0, failures: {} };
     let from = began;
+    let pauses = 0;
     while (performance.now() - began < minutes * 60_000) {
       await sleep(EVERY_MILLIS);
-      samples.push(...(await sample(world, (performance.now() - began) / 3_600_000)));
+      const hours = (performance.now() - began) / 3_600_000;
+      samples.push(...(await sample(world, hours, (what) => !OPEN.includes(what))));
+      if (hours * 60 >= ((pauses + 1) * minutes) / PAUSES) {
+        pauses += 1;
+        stage.paused = true;
+        await sleep(PAUSE_MILLIS);
+        samples.push(...(await sample(world, hours, (what) => OPEN.includes(what))));
+        stage.paused = false;
+      }
       from = count(timeline, from, counted);
       ledger.forgetExpired();
     }
@@ -65,7 +79,8 @@ function count(timeline, from, counted) {
   return now;
 }
 
-async function sample(world, hours) {
+/** @param wanted what is measured under load differs from what is measured in a pause */
+async function sample(world, hours, wanted) {
   const [postgres, redis] = await Promise.all([world.postgres.connections(), world.redis.connections()]);
   const each = world.replicas.map((replica) => {
     const lines = existsSync(replica.footprints) ? readFileSync(replica.footprints, 'utf8').trim().split('\n') : [];
@@ -78,7 +93,9 @@ async function sample(world, hours) {
     };
     return { hours, of: replica.name, ...values };
   });
-  return [...each, { hours, of: 'all replicas', 'Postgres connections': postgres, 'Redis connections': redis }];
+  const all = [...each, { hours, of: 'all replicas', 'Postgres connections': postgres, 'Redis connections': redis }];
+  const kept = ([what]) => what === 'hours' || what === 'of' || wanted(what);
+  return all.map((one) => Object.fromEntries(Object.entries(one).filter(kept)));
 }
 
 /** A straight line through each series after the warm-up. */

@@ -10,7 +10,7 @@ async function beat(stage, everyMillis, strike) {
   let waiting = 0;
   let next = performance.now();
   while (!stage.over) {
-    if (waiting < MAX_WAITING) {
+    if (waiting < MAX_WAITING && !stage.paused) {
       waiting += 1;
       void strike()
         .catch((error) => stage.ledger.violate('the load itself failed', error.stack))

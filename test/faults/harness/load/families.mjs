@@ -51,6 +51,7 @@ export class Family {
       if (!unknown && answer.outcome === 'refused') this.#refusedWithoutCause('a code', answer);
       return false;
     }
+    this.gaveUp = false;
     this.ground = new Ground('family', familyIdOf(answer.body.refresh_token));
     this.consent = new Ground('consent');
     this.generation = 1;
@@ -69,6 +70,7 @@ export class Family {
     const answer = await persist(stage, 'refresh', async () => {
       const got = await this.ask('refresh', { grant_type: 'refresh_token', refresh_token: refreshToken });
       if (got.outcome !== 'ok') unknown ||= got.mayHaveBeenDone;
+      this.gaveUp ||= unknown;
       return got;
     });
     if (answer.outcome === 'ok') {
@@ -76,7 +78,7 @@ export class Family {
       this.generation += 1;
       this.#take(answer.body);
       stage.ledger.count('rotations');
-      if (unknown) stage.ledger.count(`refresh answers that were lost and given again: ${this.kind}`);
+      if (unknown) stage.ledger.count(`refreshes that worked after an answer was lost: ${this.kind}`);
       return true;
     }
     if (answer.outcome === 'refused') this.#judgeEnd(answer, unknown, performance.now() - began);
@@ -87,6 +89,8 @@ export class Family {
 
   #judgeEnd(answer, unknown, millis) {
     const { ledger } = this.stage;
+    // A request that was given up may arrive after its repetition, and end the family then.
+    if (this.kind === 'public' && this.gaveUp) return ledger.count('unbound public families ended by a lost answer');
     if (!unknown) return this.#refusedWithoutCause('a refresh token', answer);
     if (this.kind === 'public') return ledger.count('unbound public families ended by a lost answer');
     if (millis > RETRY_WINDOW_MILLIS) return ledger.count('families whose client came back after the retry window');

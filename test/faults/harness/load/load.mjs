@@ -61,6 +61,7 @@ async function act(stage, begin, pause) {
   let step;
   await sleep(Math.random() * 1_500);
   while (!stage.over) {
+    while (stage.paused) await sleep(100);
     try {
       step ??= await begin();
       await step();

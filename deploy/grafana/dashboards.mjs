@@ -117,6 +117,7 @@ const operations = [
     max: 1,
   },
   graph('Database failures', 'ops', [per('kind', 'authserver_db_failures_total'), '{{kind}}']),
+  graph('Open breakers', 'short', [`sum by (dependency) (${of('authserver_breakers_open')})`, '{{dependency}}']),
   row('Database'),
   stack(
     'Connections',

@@ -278,8 +278,7 @@ describe('the keys of an issuer', () => {
     expect((await present(flow, await assertionOf(flow))).status).toBe(200);
     idp.instead = { '/jwks': (_, res) => void res.writeHead(502).end() };
     app.clock.advance(SECONDS);
-    const replica = await startTestApp({ settings, beside: app, clock: app.clock });
-    const beside = { ...flow, app: replica };
+    const beside = { ...flow, app: await startTestApp({ settings, beside: app, clock: app.clock }) };
     const asked = idp.hits.length;
     expect((await present(beside, await assertionOf(flow))).status).toBe(200);
     expect(idp.hits.length).toBe(asked);
@@ -290,7 +289,7 @@ describe('the keys of an issuer', () => {
     idp.instead = {};
     app.clock.advance(SECONDS);
     expect((await present(beside, await assertionOf(flow))).status).toBe(200);
-    await replica.close();
+    await beside.app.close();
   });
 
   it('are fetched before anybody needs them, by one replica for all, and one that is gone is gone for whoever starts', async () => {
@@ -307,16 +306,14 @@ describe('the keys of an issuer', () => {
     await refreshed();
     expect(idp.hits.length).toBe(asked + 2);
     idp.instead = { '/jwks': (_, res) => void res.writeHead(502).end() };
-    const replica = await startTestApp({ settings, beside: app, clock: app.clock });
-    const beside = { ...flow, app: replica };
+    const beside = { ...flow, app: await startTestApp({ settings, beside: app, clock: app.clock }) };
     expect((await present(beside, await assertionOf(flow, {}, {}, newKey))).status).toBe(200);
     expect((await present(beside, former)).status).not.toBe(200);
-    await replica.close();
+    await beside.app.close();
     idp.instead = {};
     idp.keys = keys;
     app.clock.advance(SECONDS);
     expect((await present(flow, await assertionOf(flow))).status).toBe(200);
-    await refreshed();
   });
 
   it('are forgotten in every replica when the operator says so', async () => {

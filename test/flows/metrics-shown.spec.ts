@@ -67,6 +67,7 @@ describe('gauges', () => {
       expect(now.get('authserver_db_pool_max_connections')).toBe(25);
       expect(now.get('authserver_db_pool_connections{state="in_use"}')).toBeGreaterThanOrEqual(0);
       expect(now.get('authserver_db_pool_waiting')).toBe(0);
+      expect(now.get('authserver_breakers_open{dependency="outgoing"}')).toBe(0);
       expect(now.get('authserver_outbox_rows')).toBeGreaterThanOrEqual(0);
       expect(now.get('authserver_outbox_oldest_seconds')).toBeGreaterThanOrEqual(0);
       expect(now.get('authserver_job_oldest_waiting_seconds')).toBeGreaterThanOrEqual(0);

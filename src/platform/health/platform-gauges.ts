@@ -1,9 +1,11 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Breakers } from '../breaker/breakers.js';
 import { Clock } from '../clock/clock.js';
 import { Database } from '../postgres/database.js';
 import { JobQueue } from '../queue/job-queue.js';
 import { GaugeReadings, type Reading } from '../telemetry/gauge-readings.js';
 import {
+  breakersOpen,
   dependencyUp,
   jobs,
   oldestJob,
@@ -29,11 +31,13 @@ export class PlatformGauges implements OnModuleInit {
     private readonly database: Database,
     private readonly queue: JobQueue,
     private readonly readiness: Readiness,
+    private readonly breakers: Breakers,
     private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
     this.gauges.add(() => this.#pool());
+    this.gauges.add(() => this.#breakers());
     this.gauges.add(() => this.#dependencies(), FRESH_SECONDS);
     this.gauges.add(() => this.#jobs(), FRESH_SECONDS);
     this.gauges.add(() => this.#outbox(), FRESH_SECONDS);
@@ -47,6 +51,12 @@ export class PlatformGauges implements OnModuleInit {
       { gauge: poolWaiting, value: waiting },
       { gauge: poolLimit, value: max },
     ];
+  }
+
+  #breakers(): Reading[] {
+    return this.breakers
+      .states()
+      .map(({ name, open }) => ({ gauge: breakersOpen, labels: { dependency: name }, value: open }));
   }
 
   async #dependencies(): Promise<Reading[]> {

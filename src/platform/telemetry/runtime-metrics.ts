@@ -70,6 +70,11 @@ export const dependencyUp = gauge(
   '1: the dependency answers this process; 0: it does not. database, redis where one is configured, encryption for Vault.',
   ['dependency'],
 );
+export const breakersOpen = gauge(
+  'authserver_breakers_open',
+  'Circuit breakers of this process that let nothing, or only a trial, through: what is behind them was slow or away. Of all hosts that are asked, outgoing.',
+  ['dependency'],
+);
 export const lastBackup = gauge(
   'authserver_backup_last_success_timestamp_seconds',
   'When the last backup was finished, in seconds since 1970; 0: none that this server knows of. Of the whole database.',

@@ -311,11 +311,13 @@ describe('requests at once', () => {
 
   it('whose name server hangs keep their slot, since their look-up goes on', async () => {
     const fetch = outgoing(() => new Promise(() => undefined));
-    const get = () => outcome(fetch.get('https://slow.example.com/', { ...clientChose, timeoutMs: 50 }));
-    expect(await Promise.all(Array.from({ length: 16 }, get))).toEqual(
+    const get = (host = 'slow') =>
+      outcome(fetch.get(`https://${host}.example.com/`, { ...clientChose, timeoutMs: 50 }));
+    expect(await Promise.all(Array.from({ length: 16 }, () => get()))).toEqual(
       Array.from({ length: 16 }, () => 'failed: timeout'),
     );
-    expect(await get()).toBe('failed: capacity');
+    expect(await get('another')).toBe('failed: capacity');
+    expect(await get()).toBe('failed: circuit_open');
   });
 
   it('of a name that does not exist fail for now', async () => {

@@ -11,6 +11,7 @@ import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { Clock } from '../../src/platform/clock/clock.js';
 import { EncryptionModule } from '../../src/encryption/encryption.module.js';
+import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
@@ -54,6 +55,7 @@ beforeAll(async () => {
   });
   const imports = [
     ConfigModule.of(config),
+    BreakerModule,
     ClockModule.of(clock),
     PostgresModule.of(fresh.connection, { maxConns: 10 }),
   ];

@@ -7,6 +7,7 @@ import { AuditModule } from '../../src/audit/audit.module.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { EncryptionModule } from '../../src/encryption/encryption.module.js';
+import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
@@ -30,6 +31,7 @@ beforeAll(async () => {
   const env = { AUTHPLANE_SESSION_SECRET: 'a-session-secret-of-enough-characters' };
   const imports = [
     ConfigModule.of(loadConfig({ env, cwd: '/nowhere' })),
+    BreakerModule,
     ClockModule.of(new SettableClock()),
     PostgresModule.of(fresh.connection, { maxConns: 10 }),
   ];

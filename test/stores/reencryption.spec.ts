@@ -13,6 +13,7 @@ import { EncryptionModule } from '../../src/encryption/encryption.module.js';
 import { Reencryption } from '../../src/encryption/reencryption.js';
 import { ReencryptionModule } from '../../src/encryption/reencryption.module.js';
 import { SealedColumnStore } from '../../src/encryption/sealed-column.store.js';
+import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { EphemeralModule } from '../../src/platform/ephemeral/ephemeral.module.js';
 import { HealthModule } from '../../src/platform/health/health.module.js';
@@ -20,6 +21,7 @@ import { withClient } from '../../src/platform/postgres/connection.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
 import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
+import { TelemetryModule } from '../../src/platform/telemetry/telemetry.module.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
 import { freshDatabase, temporaryDirectory } from '../postgres.js';
 import { openAll, plantSealedRows, sealedColumns } from '../sealed-rows.js';
@@ -65,9 +67,11 @@ async function boot(yaml: string): Promise<Replica> {
   const module = await Test.createTestingModule({
     imports: [
       ConfigModule.of(config),
+      BreakerModule,
       ClockModule.of(),
       PostgresModule.of(fresh.connection, { maxConns: 8, minConns: 0 }),
       EphemeralModule,
+      TelemetryModule,
       HealthModule,
       QueueModule.of(fresh.connection),
       OutboxModule,

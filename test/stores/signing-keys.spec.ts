@@ -15,9 +15,14 @@ import { KeyRotationJob } from '../../src/keys/key-rotation.job.js';
 import { KeysModule } from '../../src/keys/keys.module.js';
 import { SigningKeys } from '../../src/keys/signing-keys.js';
 import { Clock } from '../../src/platform/clock/clock.js';
+import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
+import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
+import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { QueueModule } from '../../src/platform/queue/queue.module.js';
+import { WebhooksModule } from '../../src/webhooks/webhooks.module.js';
 import { freshDatabase, openDatabase } from '../postgres.js';
 
 const start = Date.parse('2030-01-01T00:00:00Z');
@@ -84,13 +89,19 @@ afterAll(async () => {
 });
 
 async function boot(env: Env, { connection = fresh.connection, yamlPath }: BootOptions = {}): Promise<Replica> {
-  const config = loadConfig({ env, yamlPath, cwd: directory });
+  // Whoever runs jobs would rotate by itself.
+  const config = loadConfig({ env: { AUTHPLANE_SERVER_ROLE: 'server', ...env }, yamlPath, cwd: directory });
   const module = await Test.createTestingModule({
     imports: [
       ConfigModule.of(config),
+      BreakerModule,
       ClockModule.of(clock),
       PostgresModule.of(connection, { maxConns: 4, minConns: 0 }),
+      QueueModule.of(connection),
+      OutboxModule,
+      HttpClientModule,
       AuditModule,
+      WebhooksModule,
       EncryptionModule,
       KeysModule.sealedBy(Encryption),
     ],

@@ -1,4 +1,4 @@
-import { createWriteStream, renameSync, rmSync } from 'node:fs';
+import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Config } from './config/config.js';
 import { ensureLocalSecrets } from './config/first-run.js';
@@ -34,6 +34,7 @@ export async function backupTo(loaded: Config, output: string): Promise<void> {
       return note(connection, circumstances.createdAt);
     }
     const part = `${output}.part`;
+    if (existsSync(output)) throw new Error(`${output} is there already: name a new file`);
     try {
       const manifest = await backup(connection, createWriteStream(part, { mode: 0o600, flags: 'wx' }), circumstances);
       await onDisk(part);

@@ -12,7 +12,16 @@ import { backup } from '../../src/platform/backup/backup.js';
 import { withClient } from '../../src/platform/postgres/connection.js';
 import type { EmbeddedConnection } from '../../src/platform/postgres/embedded-postgres.js';
 import { migrate, migrationNames } from '../../src/platform/postgres/migrate.js';
-import { aConfidentialClient, aFlow, introspect, postForm, refresh, tokensOf, type Flow } from '../builders.js';
+import {
+  aConfidentialClient,
+  aFlow,
+  introspect,
+  postForm,
+  refresh,
+  tokensOf,
+  type ClientFixture,
+  type Flow,
+} from '../builders.js';
 import { emptyDatabase, temporaryDirectory } from '../postgres.js';
 import { freePort, serverMain, startServerProcess, type ServerProcess } from '../server-process.js';
 
@@ -74,6 +83,8 @@ let source: ServerProcess;
 let flow: Flow;
 let kept: Awaited<ReturnType<typeof tokensOf>>['tokens'];
 let revoked: typeof kept;
+/** Of a client that gets no refresh tokens, taken back only after the backup. */
+let takenBackLater: { token: string; client: ClientFixture };
 let file: string;
 
 beforeAll(async () => {
@@ -86,6 +97,10 @@ beforeAll(async () => {
   kept = (await tokensOf(flow)).tokens;
   revoked = (await tokensOf(flow)).tokens;
   await postForm(source, '/oauth/revoke', { token: revoked.refresh_token }, client);
+  const withoutRefresh = await aConfidentialClient(source, { grant_types: ['authorization_code'] });
+  const { tokens } = await tokensOf({ ...flow, client: withoutRefresh });
+  expect(tokens.refresh_token).toBeUndefined();
+  takenBackLater = { token: tokens.access_token, client: withoutRefresh };
   file = `${folder.path}/backup.zip`;
 }, 60_000);
 afterAll(async () => {
@@ -157,7 +172,11 @@ describe('a backup', { timeout: 60_000 }, () => {
     expect(stdout).toContain(`, ${await lastBackup()}, by version`);
   });
 
-  it('is not written over a part of another', async () => {
+  it('is not written over another, nor over a part of one', async () => {
+    const whole = readFileSync(file);
+    const again = await authserver(origin, ['backup', '--output', file]);
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('is there already') });
+    expect(readFileSync(file).equals(whole)).toBe(true);
     const before = await lastBackup();
     writeFileSync(`${folder.path}/other.zip.part`, 'another is writing this');
     const { code, stderr } = await authserver(origin, ['backup', '--output', `${folder.path}/other.zip`]);
@@ -178,15 +197,20 @@ describe('a backup', { timeout: 60_000 }, () => {
       const there = { ...flow, app };
       expect((await introspect(app, kept.access_token, flow.client)).active).toBe(false);
       expect((await refresh(there, kept.refresh_token)).body.error).toBe('invalid_grant');
+      const { token, client } = takenBackLater;
+      expect((await introspect(app, token, client)).active).toBe(false);
       const { tokens } = await tokensOf(there);
       expect((await introspect(app, tokens.access_token, flow.client)).active).toBe(true);
     });
     const restored = await count(target, `select count(*) as n from audit_events where action = 'backup.restored'`);
     expect(restored).toBe(1);
     // One state: no token whose family, and no family whose consent, was committed after the state that is there.
-    const orphans = `select count(*) as n from issuances i left join families f on f.id = i.family_id left join consents c on c.id = i.consent_id
+    const orphans = `select count(*) as n from issuances i join clients on clients.id = i.client_id and 'refresh_token' = any(grant_types)
+                     left join families f on f.id = i.family_id left join consents c on c.id = i.consent_id
                      where i.family_id is not null and (f.id is null or c.id is null)`;
     expect(await count(target, orphans)).toBe(0);
+    const told = `select count(*) as n from outbox where topic = 'family-revocation' and payload->>'reason' = 'restored'`;
+    expect(await count(target, told)).toBe(0);
     const inDefault = await count(target, 'select count(*) as n from only issuances_default');
     expect(inDefault).toBe(0);
   });
@@ -251,6 +275,19 @@ describe('a backup is refused', { timeout: 60_000 }, () => {
     const before = await count(origin, 'select count(*) as n from clients');
     expect(await refused(['--input', file], origin)).toMatch(/the database is not empty, there is \w+/);
     expect(await count(origin, 'select count(*) as n from clients')).toBe(before);
+  });
+
+  it('where somebody was quicker: what came between looking and copying is not taken away', async () => {
+    const target = await aDatabase();
+    await withClient(target, async (quicker) => {
+      const restoring = authserver(target, ['restore', '--input', file]);
+      const there = `select to_regclass('users') is not null as yes`;
+      while (!(await quicker.query(there)).rows[0].yes);
+      await quicker.query('insert into users (id, created_at, updated_at) values (gen_random_uuid(), now(), now())');
+      const { code, stderr } = await restoring;
+      expect([code, stderr]).toEqual([1, expect.stringContaining('the database is not empty, there is users')]);
+      expect((await quicker.query('select from users')).rows).toHaveLength(1);
+    });
   });
 
   it('when it is not whole, and when its rows are not those it was made with; the database then takes the right one', async () => {

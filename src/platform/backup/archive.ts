@@ -55,9 +55,11 @@ export class Archive {
     return new Archive(zip, entries);
   }
 
-  async read(name: string): Promise<Readable> {
+  /** @throws Error when there is no such entry, or it is longer than `maxBytes` */
+  async read(name: string, maxBytes = Infinity): Promise<Readable> {
     const entry = this.#entries.get(name);
     if (!entry) throw new Error(`the backup has no ${name}`);
+    if (entry.uncompressedSize > maxBytes) throw new Error(`${name} of the backup is too long`);
     return this.#zip.openReadStreamPromise(entry);
   }
 

@@ -10,6 +10,9 @@ import { entryOf, Hashing, MANIFEST } from './backup.js';
 import { manifestOf, type Manifest, type TableRecord } from './manifest.js';
 
 const DAY_MILLIS = 86_400_000;
+/** Older days share one partition. */
+const MAX_DAYS = 1_100;
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Tables into which migrations put a row. */
 const SEEDED = ['policy_epoch', 'settings'];
 
@@ -47,6 +50,8 @@ export async function restore(
     await writeTables(connection, async (copy) => {
       await partitionsSince(copy, manifest.oldestDay, now);
       const tables = await copy.tables();
+      await copy.takeAlone(tables);
+      await mustBeEmpty(copy, manifest);
       await copy.empty(tables);
       await copy.quietly(async () => {
         for (const { name } of tables) {
@@ -54,8 +59,8 @@ export async function restore(
           if (record) await readRows(archive, record, () => copy.into(record));
           else throw new Error(`the backup has no table ${name}`);
         }
+        if (!keepTokens) await endEverything(copy, manifest, now);
       });
-      if (!keepTokens) await endEverything(copy, manifest, now);
       await copy.run(
         `insert into audit_events (id, action, detail, created_at) values ($1, 'backup.restored', $2, $3)`,
         [uuid7(now), { made_at: manifest.createdAt, kept_tokens: keepTokens }, now],
@@ -69,7 +74,7 @@ export async function restore(
 async function withBackup<T>(path: string, work: (archive: Archive, manifest: Manifest) => Promise<T>): Promise<T> {
   const archive = await Archive.open(path);
   try {
-    return await work(archive, manifestOf(await text(await archive.read(MANIFEST))));
+    return await work(archive, manifestOf(await text(await archive.read(MANIFEST, MAX_MANIFEST_BYTES))));
   } finally {
     archive.close();
   }
@@ -112,12 +117,15 @@ async function mustBeEmpty(copy: TableCopy, manifest: Manifest): Promise<void> {
 
 async function partitionsSince(copy: TableCopy, oldestDay: string | undefined, now: Date): Promise<void> {
   if (oldestDay === undefined) return;
-  const oldest = new Date(oldestDay);
-  const days = Math.floor((now.getTime() - oldest.getTime()) / DAY_MILLIS);
-  await ensurePartitions((sql) => copy.run(sql), oldest, Math.max(days, 0));
+  const days = Math.floor((now.getTime() - new Date(oldestDay).getTime()) / DAY_MILLIS);
+  const back = Math.min(Math.max(days, 0), MAX_DAYS);
+  await ensurePartitions((sql) => copy.run(sql), new Date(now.getTime() - back * DAY_MILLIS), back);
 }
 
-/** Families take their access tokens with them (S5); those without a family are named one by one. What has expired needs nothing. */
+/**
+ * Families take their access tokens with them (S5). Tokens without a row of a family are named one by one, also those whose client has no
+ * refresh tokens. What has expired needs nothing. Nobody outside is told: it was the operator.
+ */
 async function endEverything(copy: TableCopy, { createdAt }: Manifest, now: Date): Promise<void> {
   const remembered = `$1::timestamptz + interval '400 days'`;
   await copy.run(
@@ -127,7 +135,8 @@ async function endEverything(copy: TableCopy, { createdAt }: Manifest, now: Date
   );
   await copy.run(
     `insert into revocations (kind, id, reason, at, expires_at)
-     select 'jti', jti::text, 'restored', $1, ${remembered} from issuances where expires_at > $2 and family_id is null on conflict do nothing`,
+     select 'jti', jti::text, 'restored', $1, ${remembered} from issuances i
+     where expires_at > $2 and not exists (select from families f where f.id = i.family_id) on conflict do nothing`,
     [now, createdAt],
   );
   for (const table of ['sessions', 'authorization_codes', 'connect_flows']) await copy.run(`delete from ${table}`);

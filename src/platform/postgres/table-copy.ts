@@ -51,6 +51,11 @@ export class TableCopy {
     return !some;
   }
 
+  /** Nobody else reads or writes them from here on. */
+  async takeAlone(tables: readonly TableColumns[]): Promise<void> {
+    await this.run(`lock table ${list(tables.map(({ name }) => name))} in access exclusive mode`);
+  }
+
   /** What the migrations put there goes too. */
   async empty(tables: readonly TableColumns[]): Promise<void> {
     await this.run(`truncate ${list(tables.map(({ name }) => name))}`);

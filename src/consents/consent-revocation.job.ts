@@ -13,6 +13,9 @@ export interface RevokedConsent {
 @Injectable()
 export class ConsentRevocationJob extends Job<RevokedConsent> {
   readonly name = 'consent-revocation';
+  /** For an hour: what it waits for is the database. */
+  override readonly attempts = 10;
+  override readonly backoffMillis = 5_000;
 
   constructor(
     private readonly store: ConsentStore,

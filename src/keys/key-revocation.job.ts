@@ -14,6 +14,9 @@ export interface RevokedKey {
 @Injectable()
 export class KeyRevocationJob extends Job<RevokedKey> {
   readonly name = 'key-revocation';
+  /** For an hour: what it waits for is the database. */
+  override readonly attempts = 10;
+  override readonly backoffMillis = 5_000;
 
   constructor(
     private readonly store: SigningKeyStore,

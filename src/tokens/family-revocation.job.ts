@@ -16,6 +16,9 @@ export interface RevokedFamily {
 @Injectable()
 export class FamilyRevocationJob extends Job<RevokedFamily> {
   readonly name = 'family-revocation';
+  /** For an hour: what it waits for is the database. */
+  override readonly attempts = 10;
+  override readonly backoffMillis = 5_000;
 
   constructor(
     private readonly store: IssuanceStore,

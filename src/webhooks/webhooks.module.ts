@@ -1,6 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { Notices } from './notices.js';
 import { OverdueWebhooksJob } from './overdue-webhooks.job.js';
+import { UntoldRevocationStore } from './untold-revocation.store.js';
+import { UntoldRevocationsJob } from './untold-revocations.job.js';
 import { WebhookDeliveries } from './webhook-deliveries.js';
 import { WebhookDeliveryJob } from './webhook-delivery.job.js';
 import { WebhookDeliveryStore } from './webhook-delivery.store.js';
@@ -15,7 +17,15 @@ import { WebhookDeliveryStore } from './webhook-delivery.store.js';
  */
 @Global()
 @Module({
-  providers: [WebhookDeliveryStore, Notices, WebhookDeliveries, WebhookDeliveryJob, OverdueWebhooksJob],
+  providers: [
+    WebhookDeliveryStore,
+    UntoldRevocationStore,
+    Notices,
+    WebhookDeliveries,
+    WebhookDeliveryJob,
+    OverdueWebhooksJob,
+    UntoldRevocationsJob,
+  ],
   exports: [Notices, WebhookDeliveries],
 })
 export class WebhooksModule {}

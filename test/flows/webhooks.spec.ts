@@ -176,6 +176,23 @@ webhooks:
     await expect.poll(async () => (await app.admin('GET', '/admin/webhooks')).body.webhooks[0].waiting, SOON).toBe(0);
   });
 
+  it('are told of a revocation that a queue lost before it was a message', async () => {
+    const { tokens, ...flow } = await tokensOf(await aFlow(app));
+    const [{ id }] = await familiesOf(flow.user.id);
+    const form = { token: tokens.refresh_token, client_id: flow.client.id };
+    expect((await postForm(app, '/oauth/revoke', form)).status).toBe(200);
+    const times = (): number => everything.received.filter(({ headers }) => headers['webhook-id'] === id).length;
+    await expect.poll(times, SOON).toBe(1);
+    if (redis) await redis.operate(async (operator) => void (await operator.flushall()));
+    else await app.sql('delete from bullmq.job where id like $1', [`%${id}%`]);
+    await app.sql('delete from webhook_deliveries where id = $1', [id]);
+    const untold = async (): Promise<void> =>
+      expect((await app.admin('POST', '/admin/jobs', { name: 'untold-revocations' })).status).toBe(202);
+    await app.sql(`update revocations set at = at - interval '10 minutes' where id = $1`, [id]);
+    await untold();
+    await expect.poll(times, SOON).toBe(2);
+  });
+
   it('are given up after a day even where nobody noticed the last attempt', async () => {
     everything.answer(503);
     const user = await aUser(app);

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import { proofAlgs, ProofRefused, verifyProof, type VerifiedProof } from '#libs/dpop';
 import { OAuthError, sha256 } from '#libs/oauth';
 import { Config } from '../config/config.js';
+import { CLOCK_SKEW_MILLIS } from '../platform/clock/clock-skew.js';
 import { Clock } from '../platform/clock/clock.js';
 import { ReplayStore } from '../platform/ephemeral/replay-store.js';
 import { dpopProofsRejected, dpopProofsValidated } from '../platform/telemetry/protocol-metrics.js';
@@ -114,11 +115,15 @@ export class DpopVerifier {
     throw new OAuthError('dpop-replay', 'dpop_replay', { facts: { ...facts, jkt } });
   }
 
-  /** P5: for as long as a proof of before could still pass. Asked after the claim, so that nothing is forgotten in between. */
+  /**
+   * P5: for as long as a proof of before could still pass, by the clock of whoever noticed or of whoever is asked. Asked after the claim, so
+   * that nothing is forgotten in between.
+   */
   async #mayHaveForgotten(): Promise<boolean> {
     const forgotAt = await this.replays.forgotAt();
     if (forgotAt === undefined) return false;
-    return this.clock.now().getTime() - forgotAt.getTime() <= 2 * this.config.dpop.proofLifetimeSeconds * 1000;
+    const window = 2 * this.config.dpop.proofLifetimeSeconds * 1000 + CLOCK_SKEW_MILLIS;
+    return this.clock.now().getTime() - forgotAt.getTime() <= window;
   }
 }
 

@@ -17,6 +17,8 @@ export interface KeyView extends Omit<KeyRecord, 'sealedPrivateKey'> {
 
 /** How old what is known of the keys may be: a rotation on another replica is learnt by then. */
 const maxAgeMillis = 5_000;
+/** For a `kid` that nobody has the keys are read no more often: anybody can make one up. */
+const lookEveryMillis = 1_000;
 /**
  * How long a key is needed after its last signature: no setting lets an access token live longer than 24 hours, and what is set
  * now says nothing of the tokens before. Replicas that learn late may sign with a retired key a little longer, and clocks drift.
@@ -36,6 +38,8 @@ export class SigningKeys implements OnModuleInit {
   private known: readonly KeyRecord[] = [];
   private readAt = 0;
   private reading: Promise<void> | undefined;
+  private looking: Promise<void> | undefined;
+  private lookedInVainAt = 0;
   private generation = 0;
   /** The same object for a kid each time, because verifying remembers its import by object. */
   private readonly publicJwks = new Map<string, JWK>();
@@ -77,13 +81,14 @@ export class SigningKeys implements OnModuleInit {
    * The claims of a live token of this server; undefined for a bad signature, an unknown or revoked key, another `typ`, or past `exp`.
    *
    * @param clockToleranceSeconds how long past `exp` the claims are still told, for who judges the end by what is stored
+   * @throws DatabaseAway when it cannot be known whether another replica has made the key
    */
   async verifyOwn(jwt: string, typ: string, clockToleranceSeconds = 0): Promise<JWTPayload | undefined> {
     await this.refresh();
     try {
       return await this.verified(jwt, typ, clockToleranceSeconds).catch(async (error: unknown) => {
         if (!(error instanceof JwtRefused) || error.reason !== 'kid_unknown') throw error;
-        await this.readUnlessAway(); // another replica may have made its key a moment ago
+        await this.lookForNew();
         return this.verified(jwt, typ, clockToleranceSeconds);
       });
     } catch (error) {
@@ -188,6 +193,19 @@ export class SigningKeys implements OnModuleInit {
       maxAheadSeconds: CLOCK_SKEW_MILLIS / 1000,
     });
     return payload;
+  }
+
+  /** Another replica may have made a key a moment ago. One looks for all who ask meanwhile. */
+  private async lookForNew(): Promise<void> {
+    if (Math.abs(this.clock.now().getTime() - this.lookedInVainAt) < lookEveryMillis) return;
+    this.looking ??= this.look().finally(() => (this.looking = undefined));
+    await this.looking;
+  }
+
+  private async look(): Promise<void> {
+    const before = this.known.length;
+    await this.read();
+    if (this.known.length === before) this.lookedInVainAt = this.clock.now().getTime();
   }
 
   private async readUnlessAway(): Promise<void> {

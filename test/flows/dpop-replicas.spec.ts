@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTestApp, type TestApp } from '../app.js';
+import { SettableClock, startTestApp, type TestApp } from '../app.js';
 import { aConfidentialClient, type ClientFixture, type TokenResponse } from '../builders.js';
 import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
 import { startRedis, type TestRedis } from '../redis.js';
@@ -61,7 +61,7 @@ describe('two replicas on one Postgres and one Redis', () => {
     expect(given).not.toBe(nonce);
     expect(outcome(await ask(one, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
     expect(outcome(await ask(two, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
-    one.clock.advance(119);
+    one.clock.advance(2 * 60 + 5 * 60 - 1);
     for (const at of [one, two]) expect(outcome(await ask(at, await proof()))).toEqual([400, 'use_dpop_nonce']);
     one.clock.advance(2);
     expect(outcome(await ask(two, await proof()))).toEqual([200, 'DPoP']);
@@ -83,8 +83,23 @@ describe('a Redis that forgot everything without a restart', () => {
     expect(given).not.toBe(nonce);
     expect(outcome(await ask(one, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
     expect(outcome(await ask(two, await proof({ nonce: given })))).toEqual([200, 'DPoP']);
-    one.clock.advance(121);
+    one.clock.advance(2 * 60 + 5 * 60 + 1);
     expect(outcome(await ask(one, await proof()))).toEqual([200, 'DPoP']);
+  });
+
+  it('[D16] that a replica noticed whose clock is five minutes behind: one that starts then takes no used proof', async () => {
+    one.clock.advance(600);
+    const behind = new SettableClock();
+    behind.advance((one.clock.now().getTime() - behind.now().getTime()) / 1000 - 295);
+    const slow = await startTestApp({ beside: one, clock: behind, redisUrl: redis.url, settings });
+    const used = await proof();
+    expect(outcome(await ask(one, used))).toEqual([200, 'DPoP']);
+    await redis.operate((operator) => operator.flushall());
+    expect(outcome(await ask(slow, await aProof(slow, key)))).toEqual([400, 'use_dpop_nonce']);
+    const late = await startTestApp({ beside: one, clock: one.clock, redisUrl: redis.url, settings });
+    expect(outcome(await ask(late, used))).toEqual([400, 'use_dpop_nonce']);
+    await late.close();
+    await slow.close();
   });
 });
 

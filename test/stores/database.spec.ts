@@ -94,6 +94,17 @@ describe('a statement', () => {
     });
     expect(await database.query('select n from kept where n = 2')).toEqual([]);
   });
+
+  it('that waited for a connection has its full time, and is taken back by the server too, at no cost to others', async () => {
+    const busy = Promise.all([0, 1].map(() => database.query('select pg_sleep(0.85)')));
+    const late = database.query<{ pid: number }>('select pg_backend_pid() as pid from pg_sleep(1.4)');
+    const endless = database.query('select pg_sleep(60)').catch((error: unknown) => error);
+    await busy;
+    expect(await endless).toMatchObject({ outcomeUnknown: false, cause: { code: '57014' } });
+    const [survivor] = await late;
+    const pids = await Promise.all([0, 1].map(() => database.query('select pg_backend_pid() as pid, pg_sleep(0.2)')));
+    expect(pids.flat()).toContainEqual(expect.objectContaining({ pid: survivor?.pid }));
+  });
 });
 
 describe('a transaction', () => {

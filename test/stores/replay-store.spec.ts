@@ -347,9 +347,13 @@ describe('a Redis that came back empty', () => {
       sent.push(command.name);
       return send(command, ...rest);
     };
+    clock.at = seconds(4.9);
     expect(await store.claim(key(), seconds(60))).toBe(true);
     await store.forgotAt();
     expect(sent).toEqual(['evalsha']);
+    clock.at = seconds(0.1);
+    await Promise.all(Array.from({ length: 20 }, () => store.claim(key(), seconds(60))));
+    expect(sent.filter((name) => name === 'info')).toHaveLength(1);
   });
 
   it('is one that runs no scripts, too: claims are rows, and none is left to its memory', async () => {
@@ -375,6 +379,25 @@ describe('a Redis that came back empty', () => {
     await untilAnswered(connection);
     expect(await store.claim(one, seconds(600))).toBe(false);
     expect(await store.forgotAt()).toBeUndefined();
+  });
+});
+
+describe('two primaries that live at the same time', () => {
+  it('never stop saying that claims may be lost: what one accepts, the other does not know', async () => {
+    await database.query('delete from settings');
+    const promoted = await startRedis();
+    closing.push(() => promoted.stop());
+    const [former, later] = [await redisProcess(), await redisProcess(database, promoted.url)];
+    await former.store.claim(key(), seconds(60));
+    await later.store.claim(key(), seconds(60));
+    for (const round of [1, 2, 3]) {
+      clock.at = new Date(noon.getTime() + round * 3_600_000);
+      const one = key();
+      for (const { store } of [former, later]) {
+        expect(await store.claim(one, seconds(60))).toBe(true);
+        expect(await store.forgotAt()).toEqual(clock.at);
+      }
+    }
   });
 });
 

@@ -17,10 +17,11 @@ import { SigningKeys } from '../../src/keys/signing-keys.js';
 import { Clock } from '../../src/platform/clock/clock.js';
 import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
-import { Database } from '../../src/platform/postgres/database.js';
+import { Database, isDatabaseAway } from '../../src/platform/postgres/database.js';
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
 import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { keyReloadDuration } from '../../src/platform/telemetry/protocol-metrics.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
 import { WebhooksModule } from '../../src/webhooks/webhooks.module.js';
 import { freshDatabase, openDatabase } from '../postgres.js';
@@ -117,6 +118,11 @@ function claims(ttlSeconds = 900): Record<string, unknown> {
 }
 
 const header = { typ: 'at+jwt' };
+/** How often the keys were read, by whichever replica. */
+const reloads = async (): Promise<number> => {
+  const { values } = await keyReloadDuration.get();
+  return values.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0;
+};
 const published = ({ keys }: Replica): (string | undefined)[] => keys.jwks().keys.map(({ kid }) => kid);
 const kidsOf = async ({ keys }: Replica) => Object.fromEntries((await keys.list()).map((key) => [key.kid, key]));
 
@@ -354,6 +360,34 @@ describe.each([
     expect(published(replica)).toEqual([kid]);
     await expect(replica.keys.rotate()).rejects.toMatchObject({ name: 'DatabaseAway' });
     expect(replica.keys.activeKid()).toBe(kid);
+  });
+
+  it('calls no token of a key made a moment ago a wrong one while the database is away', async () => {
+    const { connection, cut } = await cuttable(fresh.connection);
+    const [one, other] = [await boot(env), await boot(env, { connection })];
+    await one.keys.rotate();
+    const { jwt } = await one.keys.sign(header, claims());
+    await cut();
+    await expect(other.keys.verifyOwn(jwt, 'at+jwt')).rejects.toSatisfy(isDatabaseAway);
+    clock.millis += 5 * seconds;
+    await expect(other.keys.verifyOwn(jwt, 'at+jwt')).rejects.toSatisfy(isDatabaseAway);
+  });
+
+  it('reads the keys once a second at most for kids that are made up, and finds a new one after that', async () => {
+    const [one, other] = [await boot(env), await boot(env)];
+    const key = await importPrivate((await generateSigningKey('ES256')).privatePem, 'ES256');
+    const forge = async (i: number) => signJwt({ ...key, kid: `made-up-${i}` }, header.typ, claims());
+    const forged = await Promise.all(Array.from({ length: 20 }, (_, i) => forge(i)));
+    const before = await reloads();
+    for (const some of [forged.slice(0, 10), forged.slice(10)])
+      for (const told of await Promise.all(some.map((jwt) => other.keys.verifyOwn(jwt, 'at+jwt'))))
+        expect(told).toBeUndefined();
+    expect((await reloads()) - before).toBe(1);
+    await one.keys.rotate();
+    const { jwt } = await one.keys.sign(header, claims());
+    clock.millis += 1 * seconds;
+    expect(await other.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
+    expect((await reloads()) - before).toBe(2);
   });
 });
 

@@ -8,8 +8,21 @@ import { markerKey } from './redis-scripts.js';
 import type { RedisConnection } from './redis.js';
 
 const settingKey = 'redis_memory';
+/**
+ * After so long it is asked again what the others know, on a living connection too: while two primaries live, replicas that stay with the
+ * former one change the row in turn with those on the promoted one, and both keep saying that claims may be lost. Far less than any
+ * `dpop.proof_lifetime`.
+ */
+const maxAgeMillis = 5_000;
 /** What stands in place of a memory that cannot be known again. */
 const hidden = '';
+
+/** What held when a memory was verified: no longer, and it is verified again. */
+interface Verification {
+  readonly generation: number;
+  readonly doubts: number;
+  readonly at: Date;
+}
 
 interface KnownMemory {
   memory: string;
@@ -33,13 +46,13 @@ export interface RedisMemory {
  * Whether the Redis that answers now remembers all that it was told.
  *
  * Redis replicates asynchronously and may come back empty, so every connection's `run_id` is compared with the one in
- * Postgres before anything is asked on it. It may be emptied while it runs, too: whoever leaves something to its memory finds
+ * Postgres before anything is asked on it, and every few seconds. It may be emptied while it runs, too: whoever leaves something to its memory finds
  * the marker in the same step, or calls `doubt`. The first Redis ever seen has forgotten nothing. One that hides its `run_id`
  * or runs no scripts is used for counting only: claims and slot keys are made as without Redis.
  */
 export class RedisContinuity {
   readonly #log = new Logger('Redis');
-  #verified: (RedisMemory & { readonly generation: number; readonly doubts: number }) | undefined;
+  #verified: (RedisMemory & Verification) | undefined;
   #verifying: Promise<void> | undefined;
   #doubts = 0;
 
@@ -58,7 +71,7 @@ export class RedisContinuity {
   async memory(): Promise<RedisMemory> {
     for (;;) {
       const known = this.#verified;
-      if (known?.generation === this.redis.generation && known.doubts === this.#doubts) return known;
+      if (known && this.#holds(known)) return known;
       this.#verifying ??= this.#verify().finally(() => (this.#verifying = undefined));
       await this.#verifying;
     }
@@ -69,8 +82,17 @@ export class RedisContinuity {
     this.#doubts++;
   }
 
+  #holds({ generation, doubts, at }: Verification): boolean {
+    const age = Math.abs(this.clock.now().getTime() - at.getTime());
+    return generation === this.redis.generation && doubts === this.#doubts && age < maxAgeMillis;
+  }
+
   async #verify(): Promise<void> {
-    const [generation, doubts] = [this.redis.generation, this.#doubts];
+    const verification: Verification = {
+      generation: this.redis.generation,
+      doubts: this.#doubts,
+      at: this.clock.now(),
+    };
     const runId = await this.#runId();
     const marker = runId && (await this.#marker());
     const name = marker ? `${runId}:${marker}` : hidden;
@@ -83,7 +105,7 @@ export class RedisContinuity {
       this.#log.warn(
         'Redis does not tell its run_id (INFO server) or runs no scripts (EVAL, EVALSHA): used proofs are remembered in PostgreSQL instead',
       );
-    this.#verified = { generation, doubts, marker: marker || undefined, name, forgotAt };
+    this.#verified = { ...verification, marker: marker || undefined, name, forgotAt };
   }
 
   /** Services that host Redis may forbid INFO, or leave the member out. */

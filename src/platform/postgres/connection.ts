@@ -8,8 +8,8 @@ export type PostgresConnection =
   | { readonly host: string; readonly port: number; readonly user: string; readonly database: string }
   | { readonly dsn: string };
 
-/** How long a request may wait for a connection or an answer before the database counts as away. */
-export const PATIENCE_MILLIS = 2_000;
+/** How long a statement may take, once it has a connection, before the database counts as away. */
+const PATIENCE_MILLIS = 2_000;
 /** How many may wait for a connection, for each one there is: more are refused at once. */
 const WAITING_PER_CONNECTION = 40;
 

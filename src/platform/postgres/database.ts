@@ -7,7 +7,7 @@ import {
   type EntityManager,
   type QueryRunner,
 } from 'typeorm';
-import { isCrowded, PATIENCE_MILLIS, tend } from './connection.js';
+import { isCrowded, tend } from './connection.js';
 import { asDatabaseAway, condemnsServer, DatabaseAway, gaveWay, isDatabaseAway } from './database-away.js';
 import { observed, poolState, type PoolState } from './observed.js';
 import { WritableClient } from './writable-client.js';
@@ -18,8 +18,8 @@ export { DatabaseAway, isDatabaseAway };
 export type Transaction = EntityManager;
 
 /**
- * The one door to Postgres. What fails because the database is away is a `DatabaseAway`, after about two seconds at most;
- * every other SQL error passes as it is and costs no connection.
+ * The one door to Postgres. What fails because the database is away is a `DatabaseAway`, after a second at most of waiting for a
+ * connection and two for an answer; every other SQL error passes as it is and costs no connection.
  */
 @Injectable()
 export class Database {
@@ -53,14 +53,13 @@ export class Database {
   }
 
   async #query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
-    const start = performance.now();
     this.#refuseCrowd();
     const client = await this.#pool.connect().catch((error: unknown) => {
       throw new DatabaseAway(false, error);
     });
-    const left = Math.max(PATIENCE_MILLIS - (performance.now() - start), PATIENCE_MILLIS / 4);
     try {
-      const query = { name, text, values: values as unknown[] | undefined, query_timeout: left };
+      // However long it waited: with less time than the server gives it, it would go on there, and look like a server that is away.
+      const query = { name, text, values: values as unknown[] | undefined };
       const result: pg.QueryResult | pg.QueryResult[] = await client.query(query);
       client.release();
       return (Array.isArray(result) ? result.flatMap((each) => each.rows) : result.rows) as Row[];

@@ -10,7 +10,7 @@ import { SettingStore } from './settings.store.js';
  * Owns: the connections (`Database`), the settings an operator changes, partitions, migrations, the insert batcher, and the
  * embedded server with its lock. Not here: any table's meaning; that is the module whose store reads it.
  * Starting the embedded server and migrating happen before the application is made (`startEmbedded`, `migrate`).
- * Holds always: acknowledged means committed; a database that is away is a `DatabaseAway` within about two seconds;
+ * Holds always: acknowledged means committed; a database that is away is a `DatabaseAway` within about three seconds;
  * the schema changes only by migrations.
  */
 @Module({})

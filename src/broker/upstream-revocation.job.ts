@@ -18,6 +18,7 @@ export interface EndedConnection {
 @Injectable()
 export class UpstreamRevocationJob extends Job<EndedConnection> {
   readonly name = UPSTREAM_REVOCATION;
+  override readonly lane = 'outside';
   /** With the doubling pauses: for six hours. */
   override readonly attempts = 13;
   override readonly backoffMillis = 5_000;

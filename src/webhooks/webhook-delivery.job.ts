@@ -8,6 +8,7 @@ import type { DeliveryKey } from './webhook-delivery.store.js';
 @Injectable()
 export class WebhookDeliveryJob extends Job<DeliveryKey> {
   readonly name = WEBHOOK_DELIVERY;
+  override readonly lane = 'outside';
   /** With the doubling pauses: for 23 hours. */
   override readonly attempts = 15;
   override readonly backoffMillis = 5_000;

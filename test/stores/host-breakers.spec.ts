@@ -45,11 +45,30 @@ describe('a host that hangs', () => {
     expect(breakers.states()).toEqual([{ name: 'outgoing', open: 1, refused: 1 }]);
   });
 
+  it('that strangers keep asking is shut to them alone, not to what operators named', async () => {
+    const fetch = new GuardedFetch();
+    const hangsByPath = createServer((req, res) => void (req.url === '/keys' && res.end('keys'))).listen(
+      0,
+      '127.0.0.1',
+    );
+    await new Promise((resolve) => hangsByPath.once('listening', resolve));
+    const byClient = { ...rules, trust: 'client', allowPrivate: true } as const;
+    const strangers = Array.from({ length: 5 }, () => failure(fetch.get(urlOf(hangsByPath), byClient)));
+    expect(await Promise.all(strangers)).toMatchObject(Array.from({ length: 5 }, () => ({ reason: 'timeout' })));
+    expect(await failure(fetch.get(`${urlOf(hangsByPath)}keys`, byClient))).toMatchObject({ reason: 'circuit_open' });
+    expect((await fetch.get(`${urlOf(hangsByPath)}keys`, rules)).body.toString()).toBe('keys');
+    hangsByPath.closeAllConnections();
+    hangsByPath.close();
+  });
+
   it('is waited for by sixteen at once, and leaves room for who asks another', async () => {
     const fetch = new GuardedFetch();
     const waiting = Array.from({ length: 16 }, () => failure(fetch.get(urlOf(silent), rules)));
-    expect(await failure(fetch.get(urlOf(silent), rules))).toMatchObject({ reason: 'capacity' });
+    const crowd = Array.from({ length: 40 }, () => failure(fetch.get(urlOf(silent), rules)));
+    expect(await Promise.all(crowd)).toMatchObject(Array.from({ length: 40 }, () => ({ reason: 'capacity' })));
     expect((await fetch.get(urlOf(quick), rules)).body.toString()).toBe('here');
     expect(await Promise.all(waiting)).toMatchObject(Array.from({ length: 16 }, () => ({ reason: 'timeout' })));
+    // Those who were one too many say nothing of the host.
+    expect(await failure(fetch.get(urlOf(silent), rules))).toMatchObject({ reason: 'circuit_open' });
   });
 });

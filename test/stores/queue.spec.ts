@@ -35,9 +35,24 @@ class NoteJob extends Job<Note> {
   }
 }
 
+/** As a receiver that does not answer before it is told to. */
+class ErrandJob extends Job {
+  readonly name = 'errand';
+  override readonly lane = 'outside';
+  answer!: () => void;
+  readonly #answered = new Promise<void>((resolve) => (this.answer = resolve));
+  begun = 0;
+
+  run(): Promise<void> {
+    this.begun += 1;
+    return this.#answered;
+  }
+}
+
 interface Replica {
   readonly module: TestingModule;
   readonly job: NoteJob;
+  readonly errand: ErrandJob;
   tell(topic: string, key: string, text: string): Promise<void>;
 }
 
@@ -49,7 +64,7 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
 
   async function replica(): Promise<Replica> {
     const config = loadConfig({ env: redis ? { AUTHPLANE_REDIS_URL: redis.url } : {} });
-    const job = new NoteJob();
+    const [job, errand] = [new NoteJob(), new ErrandJob()];
     const module = await Test.createTestingModule({
       imports: [
         ConfigModule.of(config),
@@ -58,12 +73,15 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
         QueueModule.of(storage.connection),
         OutboxModule,
       ],
-      providers: [{ provide: NoteJob, useValue: job }],
+      providers: [
+        { provide: NoteJob, useValue: job },
+        { provide: ErrandJob, useValue: errand },
+      ],
     }).compile();
     await module.init();
     const tell = (topic: string, key: string, text: string): Promise<void> =>
       module.get(Database).transaction((tx) => module.get(Outbox).put(tx, topic, key, { text }));
-    const made = { module, job, tell };
+    const made = { module, job, errand, tell };
     replicas.push(made);
     return made;
   }
@@ -121,6 +139,24 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     expect(failed).toMatchObject({ name: 'note', attemptsMade: 2, attempts: 2, lastError: 'not today' });
     expect(await here.module.get(JobQueue).retry(failed?.id ?? '')).toBe(true);
     await vi.waitFor(() => expect(here.job.seen).toHaveLength(5), 10_000);
+  });
+
+  it('is not held up by those who let it wait, however many they are, and shows and counts them too', async () => {
+    for (let count = 0; count < 20; count++) await here.tell('errand', `f${count}`, 'slow');
+    await vi.waitFor(async () => expect(await waiting()).toBe(0), 10_000);
+    await vi.waitFor(() => expect(here.errand.begun).toBe(8), 10_000);
+    await here.tell('note', 'f20', 'meanwhile');
+    await vi.waitFor(() => expect(here.job.seen).toEqual(['meanwhile']), 10_000);
+    expect(here.errand.begun).toBe(8);
+    const queue = here.module.get(JobQueue);
+    const { counts, waitingSince } = await queue.load();
+    expect(counts).toMatchObject({ active: 8, waiting: 12 });
+    expect(waitingSince).toBeInstanceOf(Date);
+    expect(await queue.list(['waiting', 'active'], 1_000)).toHaveLength(20);
+    expect(await queue.list(['waiting', 'active'], 5)).toHaveLength(5);
+    expect(await queue.find('errand_f3')).toMatchObject({ name: 'errand' });
+    here.errand.answer();
+    await vi.waitFor(() => expect(here.errand.begun).toBe(20), 10_000);
   });
 
   it('leaves what it does not know to a later version, and is not held up by it', async () => {

@@ -37,9 +37,12 @@ const WINDOW_MILLIS = 10_000;
  */
 export class Breaker {
   readonly #circuit: CircuitBreaker<[() => Promise<unknown>], unknown>;
+  readonly #atOnce: number;
+  #underWay = 0;
   #refused = 0;
 
-  constructor({ failures, restMillis, atOnce, isFailure }: BreakerRules) {
+  constructor({ failures, restMillis, atOnce = Infinity, isFailure }: BreakerRules) {
+    this.#atOnce = atOnce;
     this.#circuit = new CircuitBreaker((work: () => Promise<unknown>) => work(), {
       timeout: false,
       resetTimeout: restMillis,
@@ -47,19 +50,20 @@ export class Breaker {
       errorThresholdPercentage: 50,
       rollingCountTimeout: WINDOW_MILLIS,
       errorFilter: (error: unknown) => !isFailure(error),
-      ...(atOnce === undefined ? {} : { capacity: atOnce }),
     });
   }
 
   /** @throws NotAsked, or what `work` throws */
   async run<T>(work: () => Promise<T>): Promise<T> {
+    // Counted here, not by the circuit: to that a refusal is an answer, and a crowd of them would keep it closed.
+    if (this.#underWay >= this.#atOnce) throw this.#refusal('full');
+    this.#underWay += 1;
     try {
       return (await this.#circuit.fire(work)) as T;
     } catch (error) {
-      const why = refusals[codeOf(error) ?? ''];
-      if (why === undefined) throw error;
-      this.#refused += 1;
-      throw new NotAsked(why);
+      throw SHUT.has(codeOf(error)) ? this.#refusal('open') : error;
+    } finally {
+      this.#underWay -= 1;
     }
   }
 
@@ -67,6 +71,11 @@ export class Breaker {
     const { opened, halfOpen, pendingClose } = this.#circuit;
     const state = opened ? 'open' : halfOpen || pendingClose ? 'half_open' : 'closed';
     return { state, refused: this.#refused };
+  }
+
+  #refusal(why: NotAsked['why']): NotAsked {
+    this.#refused += 1;
+    return new NotAsked(why);
   }
 
   /** It is known to be back. */
@@ -80,11 +89,7 @@ export class Breaker {
   }
 }
 
-const refusals: Readonly<Record<string, NotAsked['why']>> = {
-  EOPENBREAKER: 'open',
-  ESHUTDOWN: 'open',
-  ESEMLOCKED: 'full',
-};
+const SHUT: ReadonlySet<unknown> = new Set(['EOPENBREAKER', 'ESHUTDOWN']);
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -81,7 +81,7 @@ export class GuardedFetch {
 
   async #guarded(url: string, options: GuardedGet, message: Message): Promise<FetchedAnswer> {
     const target = outgoingUrl(url, options);
-    return this.hosts.run(target.url.origin, () => this.#bounded(target, options, message));
+    return this.hosts.run(options.trust, target.url.origin, () => this.#bounded(target, options, message));
   }
 
   async #bounded(target: Target, options: GuardedGet, message: Message): Promise<FetchedAnswer> {

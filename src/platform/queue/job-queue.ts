@@ -3,9 +3,10 @@ import { setTimeout as after } from 'node:timers/promises';
 import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import type { Job as QueuedJob, JobsOptions, Queue } from 'bullmq';
+import type { Job, Lane } from './job.js';
 import { Jobs } from './jobs.js';
 
-export const QUEUE = 'jobs';
+export const queueOf = { own: 'jobs', outside: 'outgoing' } as const satisfies Record<Lane, string>;
 
 /** How long whoever adds a job waits for a queue that does not answer. The job may be added later all the same: its key makes that harmless. */
 const PATIENCE_MILLIS = 2_000;
@@ -33,30 +34,39 @@ export interface JobView {
   readonly runAt?: Date;
 }
 
-/** The jobs that wait to be done, on BullMQ. */
+/** The jobs that wait to be done, on BullMQ. To whoever looks at them the lanes are one queue. */
 @Injectable()
 export class JobQueue implements OnApplicationBootstrap {
   readonly #log = new Logger(JobQueue.name);
+  readonly #lanes: Readonly<Record<Lane, Queue>>;
   #lastError = '';
 
   constructor(
-    @InjectQueue(QUEUE) private readonly queue: Queue,
+    @InjectQueue(queueOf.own) own: Queue,
+    @InjectQueue(queueOf.outside) outside: Queue,
     private readonly jobs: Jobs,
   ) {
+    this.#lanes = { own, outside };
     // Unheard it would end the process. A queue that is away says the same every second.
-    this.queue.on('error', ({ message }) => {
-      if (message !== this.#lastError) this.#log.warn(`the queue is away: ${message}`);
-      this.#lastError = message;
-    });
+    for (const queue of this.#queues)
+      queue.on('error', ({ message }) => {
+        if (message !== this.#lastError) this.#log.warn(`the queue is away: ${message}`);
+        this.#lastError = message;
+      });
+  }
+
+  get #queues(): readonly Queue[] {
+    return Object.values(this.#lanes);
   }
 
   /** Regular jobs are known by their name: setting them up again, here or on another replica, changes nothing. */
   async onApplicationBootstrap(): Promise<void> {
-    for (const { name, everyMillis, attempts, backoffMillis } of this.jobs.all()) {
+    for (const { name, lane, everyMillis, attempts, backoffMillis } of this.jobs.all()) {
       if (everyMillis === undefined) continue;
       const template = { name, data: {}, opts: { attempts, backoff: { type: 'exponential', delay: backoffMillis } } };
-      await bounded(this.queue.upsertJobScheduler(name, { every: everyMillis }, template)).catch((error: unknown) =>
-        this.#log.warn({ message: `the schedule of ${name} could not be set`, error: String(error) }),
+      await bounded(this.#lanes[lane].upsertJobScheduler(name, { every: everyMillis }, template)).catch(
+        (error: unknown) =>
+          this.#log.warn({ message: `the schedule of ${name} could not be set`, error: String(error) }),
       );
     }
   }
@@ -68,9 +78,14 @@ export class JobQueue implements OnApplicationBootstrap {
 
   /** @throws when the queue is away */
   async add(jobs: readonly JobToAdd[]): Promise<void> {
-    await bounded(
-      this.queue.addBulk(jobs.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) }))),
-    );
+    const lanes = new Set(jobs.map(({ name }) => this.#known(name).lane));
+    const added = [...lanes].map((lane) => {
+      const here = jobs.filter(({ name }) => this.#known(name).lane === lane);
+      return this.#lanes[lane].addBulk(
+        here.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) })),
+      );
+    });
+    await bounded(Promise.all(added));
   }
 
   /**
@@ -87,24 +102,29 @@ export class JobQueue implements OnApplicationBootstrap {
 
   /** How many jobs there are in each state, and since when the next one waits. */
   async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
-    const counts = await bounded(this.queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
-    const [next] = await bounded(this.queue.getJobs(['waiting'], 0, 0, true));
-    return { counts, waitingSince: next && timeOf(next.timestamp) };
+    const counts: Record<string, number> = {};
+    const each = await this.#each((queue) => queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
+    for (const [state, count] of each.flatMap(Object.entries<number>)) counts[state] = (counts[state] ?? 0) + count;
+    const next = (await this.#each((queue) => queue.getJobs(['waiting'], 0, 0, true))).flat();
+    const since = Math.min(...next.filter(Boolean).map(({ timestamp }) => timestamp));
+    return { counts, waitingSince: Number.isFinite(since) ? timeOf(since) : undefined };
   }
 
+  /** Newest first. */
   async list(states: readonly JobState[], limit: number): Promise<JobView[]> {
-    const found = await bounded(this.queue.getJobs([...states], 0, limit - 1));
-    return Promise.all(found.filter(Boolean).map(viewOf));
+    const found = (await this.#each((queue) => queue.getJobs([...states], 0, limit - 1))).flat().filter(Boolean);
+    const newest = found.toSorted((a, b) => b.timestamp - a.timestamp).slice(0, limit);
+    return Promise.all(newest.map(viewOf));
   }
 
   async find(id: string): Promise<JobView | undefined> {
-    const job = await bounded(this.queue.getJob(id));
+    const job = await this.#job(id);
     return job && viewOf(job);
   }
 
   /** Runs a job that failed, or waits for its next attempt, now. @returns false when there is no such job, or it needs no retry */
   async retry(id: string): Promise<boolean> {
-    const job = await bounded(this.queue.getJob(id));
+    const job = await this.#job(id);
     const state = await job?.getState();
     if (job && state === 'failed') await bounded(job.retry());
     else if (job && state === 'delayed') await bounded(job.promote());
@@ -112,10 +132,23 @@ export class JobQueue implements OnApplicationBootstrap {
     return true;
   }
 
-  #optionsOf(name: string, key: string): JobsOptions {
+  /** Also where an earlier version put it into another lane. */
+  async #job(id: string): Promise<QueuedJob | undefined> {
+    return (await this.#each((queue) => queue.getJob(id))).find(Boolean);
+  }
+
+  #each<T>(ask: (queue: Queue) => Promise<T>): Promise<T[]> {
+    return bounded(Promise.all(this.#queues.map(ask)));
+  }
+
+  #known(name: string): Job {
     const job = this.jobs.of(name);
     if (!job) throw new TypeError(`there is no job ${name}`);
-    const { attempts, backoffMillis } = job;
+    return job;
+  }
+
+  #optionsOf(name: string, key: string): JobsOptions {
+    const { attempts, backoffMillis } = this.#known(name);
     return { jobId: idOf(name, key), attempts, backoff: { type: 'exponential', delay: backoffMillis } };
   }
 }

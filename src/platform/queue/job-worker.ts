@@ -1,20 +1,20 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
-import { Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { UnrecoverableError, type Job as QueuedJob } from 'bullmq';
 import { Config } from '../../config/config.js';
 import { jobFailures } from '../telemetry/runtime-metrics.js';
-import { QUEUE } from './job-queue.js';
+import { queueOf } from './job-queue.js';
 import { Jobs } from './jobs.js';
 import { observedJob } from './observed-job.js';
 
 /** How long a stopping process waits for the jobs it is doing; what is not done by then is done again elsewhere. */
 const PATIENCE_MILLIS = 8_000;
 
-/** Does the jobs. What a replica was doing when it died is done again by another one after half a minute. */
-@Processor(QUEUE, { concurrency: 4, autorun: false })
-export class JobWorker extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #log = new Logger(JobWorker.name);
+/** Does the jobs of a lane. What a replica was doing when it died is done again by another one after half a minute. */
+@Injectable()
+abstract class LaneWorker extends WorkerHost implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #log = new Logger('JobWorker');
   #lastError = '';
   #started = false;
 
@@ -71,3 +71,10 @@ export class JobWorker extends WorkerHost implements OnApplicationBootstrap, Bef
     this.#lastError = message;
   }
 }
+
+@Processor(queueOf.own, { concurrency: 4, autorun: false })
+export class JobWorker extends LaneWorker {}
+
+/** Waiting costs little, so more of it is done at once; still none of it may hold up our own work. */
+@Processor(queueOf.outside, { concurrency: 8, autorun: false })
+export class OutgoingJobWorker extends LaneWorker {}

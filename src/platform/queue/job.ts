@@ -1,3 +1,6 @@
+/** Work of our own, and work that waits for somebody else's server, who may take his time: each has a queue and workers of its own. */
+export type Lane = 'own' | 'outside';
+
 /**
  * One kind of work that is done after the answer, by whichever replica is free. A subclass is a provider of the module that knows the
  * work; the queue finds it by itself.
@@ -7,6 +10,9 @@
 export abstract class Job<Data extends object = object> {
   /** Also the topic of its rows in the outbox. */
   abstract readonly name: string;
+
+  /** A regular one stays in its lane for good: its schedule lies there. */
+  readonly lane: Lane = 'own';
 
   /** How often it is tried before it is given up. */
   readonly attempts: number = 5;

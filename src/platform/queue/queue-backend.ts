@@ -17,8 +17,8 @@ import { QueueRedis } from './queue-redis.js';
 /** All keys of a Redis cluster in one slot: BullMQ's scripts touch several at once. */
 const PREFIX = '{authplane}';
 const DAY_SECONDS = 86_400;
-/** The queue's and the worker's statements, and what each of them listens on. */
-const CONNECTIONS = 6;
+/** The queues' and the workers' statements, and what each worker listens on. */
+const CONNECTIONS = 7;
 /** None of BullMQ's statements waits for anything. */
 const PATIENCE_MILLIS = 3_000;
 const END_MILLIS = 1_000;

@@ -3,8 +3,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Config } from '../../config/config.js';
 import type { PostgresConnection } from '../postgres/connection.js';
-import { JobQueue, QUEUE } from './job-queue.js';
-import { JobWorker } from './job-worker.js';
+import { JobQueue, queueOf } from './job-queue.js';
+import { JobWorker, OutgoingJobWorker } from './job-worker.js';
 import { Jobs } from './jobs.js';
 import { QueueBackend } from './queue-backend.js';
 
@@ -13,10 +13,10 @@ class QueueBackendModule {}
 
 /**
  * Queue — work that is done after the answer.
- * Owns: the queue on BullMQ (Redis, else its tables in Postgres), the worker, schedules; `Job`, which other modules subclass.
+ * Owns: the two queues on BullMQ (Redis, else its tables in Postgres), their workers, schedules; `Job`, which other modules subclass.
  * Not here: what a job does (its module); how a commit leads to a job (outbox/).
  * Holds always: nothing that a token's validity depends on waits for a job; a job's data are ids, never secrets; a job that was running
- * when its process died runs again.
+ * when its process died runs again; what waits for somebody else's server holds up nothing of our own.
  */
 @Module({})
 export class QueueModule {
@@ -42,9 +42,9 @@ export class QueueModule {
           inject: [QueueBackend],
           useFactory: ({ options }: QueueBackend) => options,
         }),
-        BullModule.registerQueue({ name: QUEUE }),
+        BullModule.registerQueue({ name: queueOf.own }, { name: queueOf.outside }),
       ],
-      providers: [Jobs, JobQueue, JobWorker],
+      providers: [Jobs, JobQueue, JobWorker, OutgoingJobWorker],
       exports: [JobQueue],
     };
   }

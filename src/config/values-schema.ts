@@ -44,6 +44,7 @@ const narrowed: Readonly<Record<string, Schema>> = {
   'secrets.dataEncryption.aesMasterOldKey': { type: 'string', pattern: '^([0-9a-fA-F]{64})?$' },
   'persistence.accessMode': { enum: ['ReadWriteOnce', 'ReadWriteOncePod', 'ReadWriteMany'] },
   'externalSecrets.secretStoreRef.kind': { enum: ['SecretStore', 'ClusterSecretStore'] },
+  'serviceAccount.projectedToken.expirationSeconds': { type: 'integer', minimum: 600 },
   'autoscaling.targetMemoryUtilizationPercentage': { type: ['integer', 'null'] },
 };
 

@@ -97,6 +97,11 @@ spec:
         {{- with include "authplane.caMount" .root }}
         {{- . | nindent 8 }}
         {{- end }}
+        {{- if $values.serviceAccount.projectedToken.enabled }}
+        - name: projected-token
+          mountPath: /var/run/secrets/authplane
+          readOnly: true
+        {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -112,6 +117,19 @@ spec:
     {{- end }}
     {{- with include "authplane.caVolume" .root }}
     {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $values.serviceAccount.projectedToken }}
+    {{- if .enabled }}
+    - name: projected-token
+      projected:
+        sources:
+          - serviceAccountToken:
+              path: token
+              expirationSeconds: {{ .expirationSeconds | int }}
+              {{- with .audience }}
+              audience: {{ . | quote }}
+              {{- end }}
+    {{- end }}
     {{- end }}
     {{- with $values.extraVolumes }}
     {{- toYaml . | nindent 4 }}

@@ -103,6 +103,22 @@ describe('a Redis that forgot everything without a restart', () => {
   });
 });
 
+describe('two primaries that live at the same time', () => {
+  it('[D16] never stop to need a nonce: what one accepts, the other does not know', async () => {
+    const promoted = await startRedis();
+    const three = await startTestApp({ beside: one, clock: one.clock, redisUrl: promoted.url, settings });
+    await ask(one, await proof());
+    await ask(three, await proof());
+    for (let hour = 1; hour <= 3; hour++) {
+      one.clock.advance(3_600);
+      const sent = await proof();
+      for (const at of [one, three]) expect(outcome(await ask(at, sent))).toEqual([400, 'use_dpop_nonce']);
+    }
+    await three.close();
+    await promoted.stop();
+  });
+});
+
 describe('a Redis that does not tell its run_id', () => {
   it('[D16 D17] counts, and nothing is left to its memory: proofs are used once and nonces known on every replica', async () => {
     const hiding = await startRedis();

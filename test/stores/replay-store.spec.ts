@@ -382,25 +382,6 @@ describe('a Redis that came back empty', () => {
   });
 });
 
-describe('two primaries that live at the same time', () => {
-  it('never stop saying that claims may be lost: what one accepts, the other does not know', async () => {
-    await database.query('delete from settings');
-    const promoted = await startRedis();
-    closing.push(() => promoted.stop());
-    const [former, later] = [await redisProcess(), await redisProcess(database, promoted.url)];
-    await former.store.claim(key(), seconds(60));
-    await later.store.claim(key(), seconds(60));
-    for (const round of [1, 2, 3]) {
-      clock.at = new Date(noon.getTime() + round * 3_600_000);
-      const one = key();
-      for (const { store } of [former, later]) {
-        expect(await store.claim(one, seconds(60))).toBe(true);
-        expect(await store.forgotAt()).toEqual(clock.at);
-      }
-    }
-  });
-});
-
 async function refusalOf(answer: Promise<unknown>): Promise<unknown> {
   return answer.then(
     () => 'was not refused',

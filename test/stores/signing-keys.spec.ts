@@ -1,5 +1,4 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, connect, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Test, type TestingModule } from '@nestjs/testing';
@@ -21,9 +20,9 @@ import { Database, isDatabaseAway } from '../../src/platform/postgres/database.j
 import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
 import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
-import { keyReloadDuration } from '../../src/platform/telemetry/protocol-metrics.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
 import { WebhooksModule } from '../../src/webhooks/webhooks.module.js';
+import { cuttable } from '../cuttable.js';
 import { freshDatabase, openDatabase } from '../postgres.js';
 
 const start = Date.parse('2030-01-01T00:00:00Z');
@@ -118,11 +117,6 @@ function claims(ttlSeconds = 900): Record<string, unknown> {
 }
 
 const header = { typ: 'at+jwt' };
-/** How often the keys were read, by whichever replica. */
-const reloads = async (): Promise<number> => {
-  const { values } = await keyReloadDuration.get();
-  return values.find(({ metricName }) => metricName?.endsWith('_count'))?.value ?? 0;
-};
 const published = ({ keys }: Replica): (string | undefined)[] => keys.jwks().keys.map(({ kid }) => kid);
 const kidsOf = async ({ keys }: Replica) => Object.fromEntries((await keys.list()).map((key) => [key.kid, key]));
 
@@ -350,7 +344,7 @@ describe.each([
   });
 
   it('goes on with what it knows while the database is away, and changes nothing', async () => {
-    const { connection, cut } = await cuttable(fresh.connection);
+    const { connection, cut } = await cuttable(fresh.connection, directory);
     const replica = await boot(env, { connection });
     const kid = replica.keys.activeKid();
     await cut();
@@ -363,7 +357,7 @@ describe.each([
   });
 
   it('calls no token of a key made a moment ago a wrong one while the database is away', async () => {
-    const { connection, cut } = await cuttable(fresh.connection);
+    const { connection, cut } = await cuttable(fresh.connection, directory);
     const [one, other] = [await boot(env), await boot(env, { connection })];
     await one.keys.rotate();
     const { jwt } = await one.keys.sign(header, claims());
@@ -371,23 +365,6 @@ describe.each([
     await expect(other.keys.verifyOwn(jwt, 'at+jwt')).rejects.toSatisfy(isDatabaseAway);
     clock.millis += 5 * seconds;
     await expect(other.keys.verifyOwn(jwt, 'at+jwt')).rejects.toSatisfy(isDatabaseAway);
-  });
-
-  it('reads the keys once a second at most for kids that are made up, and finds a new one after that', async () => {
-    const [one, other] = [await boot(env), await boot(env)];
-    const key = await importPrivate((await generateSigningKey('ES256')).privatePem, 'ES256');
-    const forge = async (i: number) => signJwt({ ...key, kid: `made-up-${i}` }, header.typ, claims());
-    const forged = await Promise.all(Array.from({ length: 20 }, (_, i) => forge(i)));
-    const before = await reloads();
-    for (const some of [forged.slice(0, 10), forged.slice(10)])
-      for (const told of await Promise.all(some.map((jwt) => other.keys.verifyOwn(jwt, 'at+jwt'))))
-        expect(told).toBeUndefined();
-    expect((await reloads()) - before).toBe(1);
-    await one.keys.rotate();
-    const { jwt } = await one.keys.sign(header, claims());
-    clock.millis += 1 * seconds;
-    expect(await other.keys.verifyOwn(jwt, 'at+jwt')).toMatchObject({ sub: 'somebody' });
-    expect((await reloads()) - before).toBe(2);
   });
 });
 
@@ -418,24 +395,3 @@ describe('where private keys lie', () => {
     expect((await keys.sign(header, claims())).kid).toBe(kid);
   });
 });
-
-/** The database through a socket of our own, which can be cut. */
-async function cuttable(connection: Connection): Promise<{ connection: Connection; cut: () => Promise<void> }> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((inbound) => {
-    const outbound = connect(join(connection.host, `.s.PGSQL.${connection.port}`));
-    for (const socket of [inbound, outbound]) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-    }
-    inbound.pipe(outbound).pipe(inbound);
-  });
-  const path = join(directory, `.s.PGSQL.${connection.port}`);
-  await new Promise<void>((listening) => server.listen(path, listening));
-  const cut = async (): Promise<void> => {
-    const closed = new Promise((done) => server.close(done));
-    for (const socket of sockets) socket.destroy();
-    await closed;
-  };
-  return { connection: { ...connection, host: directory }, cut };
-}

@@ -1,5 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { createLocalJWKSet, createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+} from 'jose';
 import * as oidc from 'openid-client';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
@@ -162,8 +169,7 @@ export class OidcClient {
       cacheMaxAge: KEYS_FRESH_MS,
       [customFetch]: async () => {
         const answer = await guarded(url, { headers: {}, method: 'GET', body: undefined, redirect: 'manual' });
-        const keySet: unknown = answer.status === 200 ? await answer.clone().json() : undefined;
-        if (keySet !== undefined) await this.kept.keep(url, keySet, this.clock.now());
+        if (answer.status === 200) await this.kept.keep(url, await keySetIn(answer.clone()), this.clock.now());
         return answer;
       },
     });
@@ -207,6 +213,17 @@ const keyOf = ({ issuer, clientId, clientSecret }: IdentityProvider): string =>
   JSON.stringify([issuer, clientId, clientSecret]);
 
 const documentOf = (issuer: string): string => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+
+/** A host in maintenance may say so with 200: only keys take the place of the last ones. */
+async function keySetIn(answer: Response): Promise<JSONWebKeySet> {
+  try {
+    const keySet = (await answer.json()) as JSONWebKeySet;
+    createLocalJWKSet(keySet);
+    return keySet;
+  } catch {
+    throw new Excused(answer.status);
+  }
+}
 
 /** The keys are there, and say no. */
 const SAID_BY_THE_KEYS = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported];

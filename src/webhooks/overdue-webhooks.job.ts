@@ -30,12 +30,13 @@ export class OverdueWebhooksJob extends Job {
 
   async run(): Promise<void> {
     const now = this.clock.now().getTime();
-    const late = await this.store.open(new Date(now - LATE_MILLIS), BATCH);
     const isOver = ({ createdAt }: { createdAt: Date }): boolean => createdAt.getTime() < now - OVERDUE_MILLIS;
-    for (const delivery of late.filter(isOver)) await this.deliveries.giveUp(delivery, 'attempts_over');
-    const jobs = late
-      .filter((delivery) => !isOver(delivery))
-      .map(({ id, webhook }) => ({ name: WEBHOOK_DELIVERY, key: `${id}_${webhook}`, data: { id, webhook } }));
-    if (jobs.length > 0) await this.queue.add(jobs);
+    for await (const late of this.store.open(new Date(now - LATE_MILLIS), BATCH)) {
+      for (const delivery of late.filter(isOver)) await this.deliveries.giveUp(delivery, 'attempts_over');
+      const jobs = late
+        .filter((delivery) => !isOver(delivery))
+        .map(({ id, webhook }) => ({ name: WEBHOOK_DELIVERY, key: `${id}_${webhook}`, data: { id, webhook } }));
+      if (jobs.length > 0) await this.queue.add(jobs);
+    }
   }
 }

@@ -11,7 +11,6 @@ import { WebhookDeliveryStore, type DeliveryKey, type Faring, type NewDelivery }
 import { signedHeaders } from './webhook-signature.js';
 
 const TIMEOUT_MS = 5_000;
-const MAX_BYTES = 64 * 1024;
 /** A receiver is gone for good (Standard Webhooks). */
 const GONE = 410;
 
@@ -79,7 +78,7 @@ export class WebhookDeliveries {
     const faring = await this.store.faring();
     return this.config.webhooks.map(({ name, url, events }) => ({
       name,
-      url,
+      url: shown(url),
       events,
       ...faring.find(({ webhook }) => webhook === name),
     }));
@@ -103,7 +102,7 @@ export class WebhookDeliveries {
         trust: 'operator',
         allowHttp: this.config.isLocal,
         timeoutMs: TIMEOUT_MS,
-        maxBytes: MAX_BYTES,
+        maxBytes: 0,
         accept: '*/*',
         contentType: 'application/json',
         headers: signedHeaders(message, secrets, this.clock.now()),
@@ -115,6 +114,12 @@ export class WebhookDeliveries {
       throw error;
     }
   }
+}
+
+/** What follows the host may be a secret: with chat services whoever knows the path may post. */
+function shown(url: string): string {
+  const { origin, pathname, search } = new URL(url);
+  return pathname === '/' && search === '' ? origin : `${origin}/…`;
 }
 
 const answered = (status: number): string => `answered ${status}`;

@@ -14,6 +14,8 @@ export interface DeliveryKey {
   readonly webhook: string;
 }
 
+export type OpenDelivery = Pick<NewDelivery, 'id' | 'webhook' | 'createdAt'>;
+
 /** How a webhook fared of late. */
 export interface Faring {
   readonly webhook: string;
@@ -50,12 +52,21 @@ export class WebhookDeliveryStore {
     return row;
   }
 
-  /** Those that wait since before then, oldest first. */
-  open(before: Date, limit: number): Promise<NewDelivery[]> {
-    return this.database.query<NewDelivery>(
-      `select ${COLUMNS} from webhook_deliveries where ${OPEN} and created_at < $1 order by created_at limit $2`,
-      [before, limit],
-    );
+  /** Those that wait since before then, so many at a time. */
+  async *open(before: Date, limit: number): AsyncGenerator<OpenDelivery[]> {
+    let last: DeliveryKey = { id: '', webhook: '' };
+    for (
+      let page: OpenDelivery[] | undefined;
+      page === undefined || page.length === limit;
+      last = page.at(-1) ?? last
+    ) {
+      page = await this.database.query<OpenDelivery>(
+        `select id, webhook, created_at as "createdAt" from webhook_deliveries
+          where ${OPEN} and created_at < $1 and (id, webhook) > ($2, $3) order by id, webhook limit $4`,
+        [before, last.id, last.webhook, limit],
+      );
+      yield page;
+    }
   }
 
   async delivered({ id, webhook }: DeliveryKey, now: Date): Promise<void> {

@@ -238,6 +238,31 @@ describe('keys', () => {
     vi.useRealTimers();
   });
 
+  it('are not replaced by what is no key set, whatever status it comes with', async () => {
+    await at.acme.set({ rotated: false });
+    const refreshed = async (): Promise<void> => {
+      const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;
+      const state = async (): Promise<string> => (await at.app.admin('GET', `/admin/jobs/${id}`)).body.state;
+      await expect.poll(state, { timeout: 10_000 }).toBe('completed');
+    };
+    await refreshed();
+    const session = await aSession();
+    const token = await at.acme.logoutToken(claimsOf({ sub: session.sub }));
+    await at.acme.set({ maintenance: true });
+    await refreshed();
+    const other = await startTestApp({ beside: at.app, clock: at.app.clock, yaml: at.yaml });
+    try {
+      expect((await tell(token, undefined, other.url)).status).toBe(200);
+      expect(await isSignedIn(session.browser)).toBe(false);
+      await at.app.sql('delete from kept_documents');
+      const unread = await at.acme.logoutToken(claimsOf({ sub: session.sub }));
+      expect((await tell(unread, undefined, other.url)).status).toBe(503);
+    } finally {
+      await at.acme.set({ maintenance: false });
+      await other.close();
+    }
+  });
+
   it('are known to a replica that starts while the company is away, for an hour, and judge as anywhere', async () => {
     await at.acme.set({ rotated: false });
     const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;

@@ -7,24 +7,27 @@ import { aReceiver, aSecret, type Receiver } from '../receiver.js';
 
 let receiver: Receiver;
 let mover: LocalServer;
+let talker: LocalServer;
 let app: TestApp;
 const retired = aSecret();
 beforeAll(async () => {
   receiver = await aReceiver();
   mover = await serve((_, res) => res.writeHead(307, { location: receiver.url }).end());
+  talker = await serve((_, res) => res.writeHead(200, { 'content-encoding': 'gzip' }).end(Buffer.alloc(200_000, 'x')));
   app = await startTestApp({
     settings: { HOOK: receiver.secret, HOOK_TWO: `${retired} ${receiver.secret}` },
     yaml: `
 webhooks:
   - { name: good, url: '${receiver.url}', secret_env: AUTHPLANE_HOOK_TWO }
   - { name: moved, url: 'http://127.0.0.1:${mover.port}/hooks', secret_env: AUTHPLANE_HOOK, events: [client.deleted] }
+  - { name: talker, url: 'http://127.0.0.1:${talker.port}/services/path-that-is-a-secret', secret_env: AUTHPLANE_HOOK, events: [client.deleted] }
   - { name: metadata, url: 'http://169.254.169.254/latest', secret_env: AUTHPLANE_HOOK, events: [client.deleted] }
 `,
   });
 });
 afterAll(async () => {
   await app.close();
-  await Promise.all([receiver.close(), mover.close()]);
+  await Promise.all([receiver.close(), mover.close(), talker.close()]);
 });
 
 const tested = async (name: string): Promise<any> => (await app.admin('POST', `/admin/webhooks/${name}/test`)).body;
@@ -50,6 +53,11 @@ describe('a webhook', () => {
     expect(receiver.received).toHaveLength(before);
   });
 
+  it('that was taken is not sent again for what its receiver says besides, however much and in whatever encoding', async () => {
+    expect(await tested('talker')).toMatchObject({ delivered: true });
+    expect(talker.hits).toHaveLength(1);
+  });
+
   it("does not reach the machine's own metadata service", async () => {
     expect(await tested('metadata')).toMatchObject({ delivered: false, error: 'not reached: address' });
   });
@@ -68,7 +76,13 @@ describe('a webhook', () => {
       await app.sql('select * from webhook_deliveries'),
       app.logged,
     ]);
-    for (const secret of [receiver.secret, retired]) expect(shown).not.toContain(secret.slice('whsec_'.length));
+    expect(shown).toContain(`127.0.0.1:${talker.port}`);
+    expect(shown).not.toContain('path-that-is-a-secret');
+    for (const secret of [receiver.secret, retired].map((text) => text.slice('whsec_'.length))) {
+      const bytes = Buffer.from(secret, 'base64');
+      for (const form of [secret, bytes.toString('base64url'), bytes.toString('hex'), [...bytes].join(',')])
+        expect(shown).not.toContain(form);
+    }
     expect(shown).not.toContain(user.email);
     expect(shown).not.toContain('Grace Hopper');
   });

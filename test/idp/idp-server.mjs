@@ -14,6 +14,7 @@ const settings = {
   people: {},
   forge: undefined,
   away: false,
+  maintenance: false,
   audiences: {},
   hold: false,
   rotated: false,
@@ -96,6 +97,7 @@ server.on('request', (req, res) => {
   if (pathname === '/token') requests.token += 1;
   if (pathname === '/.well-known/openid-configuration') requests.discovery += 1;
   if (pathname.startsWith('/interaction/')) return void interaction(req, res);
+  if (pathname === '/jwks' && settings.maintenance) return answer(res, 200, { error: 'maintenance' });
   if (pathname === '/jwks' && settings.rotated) return answer(res, 200, { keys: [nextJwk] });
   if (pathname === '/token' && req.headers['x-from'] !== 'forger') {
     if (settings.hold) return void released().then(() => callback(req, res));

@@ -20,6 +20,8 @@ export interface IdpSettings {
     key?: 'stranger' | 'unknown';
   };
   away: boolean;
+  /** Where its keys were it says so, with 200. */
+  maintenance: boolean;
   /** Who a client is at other authorization servers: by their issuer and its id here. */
   audiences: Record<string, Record<string, string>>;
   /** The token endpoint answers nobody until this is false again. */

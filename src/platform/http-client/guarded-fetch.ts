@@ -9,7 +9,7 @@ import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
 import { type Resolver, resolveHost } from './resolver.js';
 
 export interface GuardedGet extends UrlRules {
-  /** Of the body, as it comes over the wire. */
+  /** Of the body, as it comes over the wire. 0 where only the status counts: whatever body there is stays unread. */
   readonly maxBytes: number;
   /** For everything together: resolving, connecting, the last byte of the body. */
   readonly timeoutMs: number;
@@ -121,6 +121,10 @@ export class GuardedFetch {
           'user-agent': 'authplane',
         },
       });
+      if (options.maxBytes === 0) {
+        body.on('error', () => {}).destroy();
+        return { status: statusCode, headers: flat(headers), body: Buffer.alloc(0) };
+      }
       refuseEncoded(headers['content-encoding']);
       return { status: statusCode, headers: flat(headers), body: await bounded(body, options.maxBytes) };
     } finally {

@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error it is JavaScript, so that it runs by itself
 import { dashboards } from '../deploy/grafana/dashboards.mjs';
+import type { Job } from '../src/platform/queue/job.js';
 import { registry } from '../src/platform/telemetry/metric.js';
 import { metricEntries, type MetricEntry } from '../src/platform/telemetry/metrics-reference.js';
 import { selectorsOf, type Selector } from './prometheus.js';
@@ -91,6 +93,22 @@ describe('alerts and dashboards', () => {
     expect([...metrics.keys()].filter((name) => !reference.includes(`| \`${name}\` |`))).toEqual([]);
     const named = guide.match(/\bauth(?:server|plane)_[a-z0-9_]+/g) ?? [];
     expect(named.filter((name) => !metricOf(name))).toEqual([]);
+  });
+});
+
+describe("the guide's table of jobs", () => {
+  it('names those that there are, as they are called', async () => {
+    const jobs: string[] = [];
+    for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.job.ts')) continue;
+      const [job] = Object.values((await import(resolve('src', file))) as Record<string, new () => Job>);
+      // Its name needs nothing of what it is given.
+      if (job) jobs.push(new job().name);
+    }
+    const production = readFileSync('docs/guides/production.md', 'utf8');
+    const rows = /^## Jobs$[^]*?^(\| Job [^]*?)\n\n/m.exec(production)?.[1] ?? '';
+    const named = [...rows.matchAll(/`([a-z]+(?:-[a-z]+)+)`/g)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual(jobs.toSorted());
   });
 });
 

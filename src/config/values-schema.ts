@@ -45,6 +45,7 @@ const narrowed: Readonly<Record<string, Schema>> = {
   'persistence.accessMode': { enum: ['ReadWriteOnce', 'ReadWriteOncePod', 'ReadWriteMany'] },
   'externalSecrets.secretStoreRef.kind': { enum: ['SecretStore', 'ClusterSecretStore'] },
   'serviceAccount.projectedToken.expirationSeconds': { type: 'integer', minimum: 600 },
+  'prometheusRule.runbookBaseUrl': { type: 'string', pattern: '^(https?://.+)?$' },
   'autoscaling.targetMemoryUtilizationPercentage': { type: ['integer', 'null'] },
 };
 

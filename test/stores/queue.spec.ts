@@ -35,6 +35,16 @@ class NoteJob extends Job<Note> {
   }
 }
 
+class HourlyJob extends Job {
+  readonly name = 'hourly';
+  override readonly everyMillis = 3_600_000;
+  runs = 0;
+
+  async run(): Promise<void> {
+    this.runs++;
+  }
+}
+
 interface Replica {
   readonly module: TestingModule;
   readonly job: NoteJob;
@@ -140,11 +150,12 @@ describe('with Redis away', () => {
     storage = await freshDatabase();
   });
   afterEach(async () => {
+    vi.useRealTimers();
     await storage.drop();
     await redis.stop();
   });
 
-  const moduleWith = async (job: NoteJob, redisUrl = redis.url): Promise<TestingModule> => {
+  const moduleWith = async (job: Job, redisUrl = redis.url): Promise<TestingModule> => {
     const module = await Test.createTestingModule({
       imports: [
         ConfigModule.of(loadConfig({ env: { AUTHPLANE_REDIS_URL: redisUrl } })),
@@ -153,7 +164,7 @@ describe('with Redis away', () => {
         QueueModule.of(storage.connection),
         OutboxModule,
       ],
-      providers: [{ provide: NoteJob, useValue: job }],
+      providers: [{ provide: Job, useValue: job }],
     }).compile();
     return module.init();
   };
@@ -187,7 +198,42 @@ describe('with Redis away', () => {
 
   it('starts and stops all the same', async () => {
     await redis.kill();
-    const module = await moduleWith(new NoteJob());
+    const begun = performance.now();
+    const module = await moduleWith(new HourlyJob());
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    await module.close();
+  });
+
+  it('schedules regular jobs when Redis is there for the first time, and when it came back empty', async () => {
+    await redis.kill();
+    const job = new HourlyJob();
+    const module = await moduleWith(job);
+    for (const runs of [1, 2]) {
+      await redis.start();
+      await vi.waitFor(() => expect(job.runs).toBe(runs), 20_000);
+      await redis.kill();
+    }
+    await module.close();
+  });
+
+  it('schedules regular jobs again when Redis was emptied while it ran, and leaves those that are there', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const job = new HourlyJob();
+    const module = await moduleWith(job);
+    const scheduled = async (): Promise<Date[]> =>
+      (await module.get(JobQueue).list(['delayed'], 10)).map(({ runAt }) => runAt!);
+    const untilScheduled = () => vi.waitFor(async () => expect(await scheduled()).toHaveLength(1), 10_000);
+    await untilScheduled();
+    const before = await scheduled();
+    vi.advanceTimersByTime(60_000);
+    await redis.operate((operator) => operator.ping());
+    expect(await scheduled()).toEqual(before);
+    expect(job.runs).toBe(1);
+    await redis.operate((operator) => operator.flushall());
+    expect(await scheduled()).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    await untilScheduled();
+    await vi.waitFor(() => expect(job.runs).toBe(2), 10_000);
     await module.close();
   });
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { InjectQueue } from '@nestjs/bullmq';
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Job as QueuedJob, JobsOptions, Queue } from 'bullmq';
 import { Jobs } from './jobs.js';
 
@@ -35,7 +35,7 @@ export interface JobView {
 
 /** The jobs that wait to be done, on BullMQ. */
 @Injectable()
-export class JobQueue implements OnApplicationBootstrap {
+export class JobQueue {
   readonly #log = new Logger(JobQueue.name);
   #lastError = '';
 
@@ -48,17 +48,6 @@ export class JobQueue implements OnApplicationBootstrap {
       if (message !== this.#lastError) this.#log.warn(`the queue is away: ${message}`);
       this.#lastError = message;
     });
-  }
-
-  /** Regular jobs are known by their name: setting them up again, here or on another replica, changes nothing. */
-  async onApplicationBootstrap(): Promise<void> {
-    for (const { name, everyMillis, attempts, backoffMillis } of this.jobs.all()) {
-      if (everyMillis === undefined) continue;
-      const template = { name, data: {}, opts: { attempts, backoff: { type: 'exponential', delay: backoffMillis } } };
-      await bounded(this.queue.upsertJobScheduler(name, { every: everyMillis }, template)).catch((error: unknown) =>
-        this.#log.warn({ message: `the schedule of ${name} could not be set`, error: String(error) }),
-      );
-    }
   }
 
   /** The names of all jobs. */

@@ -37,9 +37,13 @@ export class QueueRedis {
     this.connection.disconnect();
   }
 
+  get isReady(): boolean {
+    return this.connection.status === 'ready';
+  }
+
   /** Whether it answers now. */
   async answers(): Promise<boolean> {
-    if (this.connection.status !== 'ready') return false;
+    if (!this.isReady) return false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, PATIENCE_MILLIS, false)));
     const pong = this.connection.ping().then(

@@ -4,11 +4,17 @@ import { InjectQueue } from '@nestjs/bullmq';
 import { Injectable, Logger } from '@nestjs/common';
 import type { Job as QueuedJob, JobsOptions, Queue } from 'bullmq';
 import { Jobs } from './jobs.js';
+import { QueueBackend } from './queue-backend.js';
 
 export const QUEUE = 'jobs';
 
-/** How long whoever adds a job waits for a queue that does not answer. The job may be added later all the same: its key makes that harmless. */
+/** How long whoever adds a job waits for a queue that does not answer. One that was told may add it later all the same: its key makes that harmless. */
 const PATIENCE_MILLIS = 2_000;
+
+/** Nothing was told to it, or it did not answer. */
+export class QueueAway extends Error {}
+
+export class JobNeedsNoRetry extends Error {}
 
 export interface JobToAdd {
   readonly name: string;
@@ -42,6 +48,7 @@ export class JobQueue {
   constructor(
     @InjectQueue(QUEUE) private readonly queue: Queue,
     private readonly jobs: Jobs,
+    private readonly backend: QueueBackend,
   ) {
     // Unheard it would end the process. A queue that is away says the same every second.
     this.queue.on('error', ({ message }) => {
@@ -55,11 +62,10 @@ export class JobQueue {
     return this.jobs.all().map(({ name }) => name);
   }
 
-  /** @throws when the queue is away */
+  /** @throws QueueAway */
   async add(jobs: readonly JobToAdd[]): Promise<void> {
-    await bounded(
-      this.queue.addBulk(jobs.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) }))),
-    );
+    const added = jobs.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) }));
+    await this.#ask(() => this.queue.addBulk(added));
   }
 
   /**
@@ -74,31 +80,51 @@ export class JobQueue {
     return idOf(name, key);
   }
 
-  /** How many jobs there are in each state, and since when the next one waits. */
+  /** How many jobs there are in each state, and since when the one waits that is next or was due long ago: only a worker moves what is due. */
   async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
-    const counts = await bounded(this.queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
-    const [next] = await bounded(this.queue.getJobs(['waiting'], 0, 0, true));
-    return { counts, waitingSince: next && timeOf(next.timestamp) };
+    const counts = await this.#ask(() => this.queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
+    const [next] = await this.#ask(() => this.queue.getJobs(['waiting'], 0, 0, true));
+    const [due] = await this.#ask(() => this.queue.getJobs(['delayed'], 0, 0, true));
+    const since = Math.min(next?.timestamp ?? Infinity, due ? dueAt(due) : Infinity);
+    return { counts, waitingSince: since < Date.now() ? timeOf(since) : undefined };
   }
 
   async list(states: readonly JobState[], limit: number): Promise<JobView[]> {
-    const found = await bounded(this.queue.getJobs([...states], 0, limit - 1));
-    return Promise.all(found.filter(Boolean).map(viewOf));
+    return this.#ask(async () => {
+      const found = await this.queue.getJobs([...states], 0, limit - 1);
+      return Promise.all(found.filter(Boolean).map(viewOf));
+    });
   }
 
   async find(id: string): Promise<JobView | undefined> {
-    const job = await bounded(this.queue.getJob(id));
-    return job && viewOf(job);
+    return this.#ask(async () => {
+      const job = await this.queue.getJob(id);
+      return job && viewOf(job);
+    });
   }
 
-  /** Runs a job that failed, or waits for its next attempt, now. @returns false when there is no such job, or it needs no retry */
+  /**
+   * Runs a job that failed, or waits for its next attempt, now.
+   *
+   * @returns false when there is no such job
+   * @throws JobNeedsNoRetry
+   */
   async retry(id: string): Promise<boolean> {
-    const job = await bounded(this.queue.getJob(id));
-    const state = await job?.getState();
-    if (job && state === 'failed') await bounded(job.retry());
-    else if (job && state === 'delayed') await bounded(job.promote());
-    else return false;
-    return true;
+    return this.#ask(async () => {
+      const job = await this.queue.getJob(id);
+      if (!job) return false;
+      const state = await job.getState();
+      if (state === 'failed') await job.retry();
+      else if (state === 'delayed') await job.promote();
+      else throw new JobNeedsNoRetry(`the job is ${state}: neither failed nor waiting for its next attempt`);
+      return true;
+    });
+  }
+
+  /** A Redis that is away is told nothing: it would do it whenever it is back. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    if (!(await this.backend.readyWithin(PATIENCE_MILLIS))) throw new QueueAway('the queue is away');
+    return bounded(question());
   }
 
   #optionsOf(name: string, key: string): JobsOptions {
@@ -122,9 +148,12 @@ async function viewOf(job: QueuedJob): Promise<JobView> {
     attempts: job.opts.attempts ?? 1,
     lastError: job.failedReason || undefined,
     createdAt: timeOf(job.timestamp),
-    runAt: state === 'delayed' ? timeOf(job.timestamp + job.delay) : undefined,
+    runAt: state === 'delayed' ? timeOf(dueAt(job)) : undefined,
   };
 }
+
+/** The delay of a job that was tried runs from its last attempt. */
+const dueAt = ({ timestamp, processedOn, delay }: QueuedJob): number => (processedOn ?? timestamp) + delay;
 
 /** BullMQ measures by its own clock. */
 const timeOf = (millis: number): Date => new Date(millis);
@@ -133,7 +162,7 @@ async function bounded<T>(work: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = after(PATIENCE_MILLIS, undefined, { signal: ended.signal, ref: false }).then(
     () => {
-      throw new Error('the queue did not answer in time');
+      throw new QueueAway('the queue did not answer in time');
     },
     () => new Promise<never>(() => {}),
   );

@@ -75,6 +75,10 @@ export class QueueBackend implements BeforeApplicationShutdown, OnApplicationShu
     return this.#redis?.isReady ?? true;
   }
 
+  async readyWithin(millis: number): Promise<boolean> {
+    return this.#redis?.readyWithin(millis) ?? true;
+  }
+
   /** Hears each time that the queue can be asked again. */
   onReady(listener: () => void): void {
     this.#redis?.connection.on('ready', listener);

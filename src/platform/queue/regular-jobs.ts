@@ -15,7 +15,7 @@ const LOOK_MILLIS = 60_000;
 export class RegularJobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #log = new Logger(RegularJobs.name);
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  #looking = false;
   #stopped = false;
   /** By this process, whose version may run a job more often than the one before. */
   #everSet = false;
@@ -39,12 +39,13 @@ export class RegularJobs implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   #look(): void {
-    if (this.#stopped || !this.backend.isReady) return;
-    this.#looking ??= this.#setMissing()
+    if (this.#stopped || this.#looking || !this.backend.isReady) return;
+    this.#looking = true;
+    void this.#setMissing()
       .catch((error: unknown) => {
         if (!this.#stopped) this.#log.warn({ message: 'regular jobs could not be scheduled', error: String(error) });
       })
-      .finally(() => (this.#looking = undefined));
+      .finally(() => (this.#looking = false));
   }
 
   /** A schedule is known by its job's name: what another replica sets meanwhile is the same. */

@@ -1,4 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { getQueueToken } from '@nestjs/bullmq';
+import { UnrecoverableError, type Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
@@ -8,8 +12,9 @@ import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
 import { Job } from '../../src/platform/queue/job.js';
-import { JobQueue } from '../../src/platform/queue/job-queue.js';
+import { JobQueue, QUEUE } from '../../src/platform/queue/job-queue.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
+import { jobFailures } from '../../src/platform/telemetry/runtime-metrics.js';
 import { freshDatabase } from '../postgres.js';
 import { startRedis, type TestRedis } from '../redis.js';
 
@@ -24,10 +29,11 @@ class NoteJob extends Job<Note> {
   readonly seen: string[] = [];
   readonly givenUp: string[] = [];
   failures = 0;
+  failure: Error = new Error('not today');
 
   async run({ text }: Note): Promise<void> {
     this.seen.push(text);
-    if (this.failures-- > 0) throw new Error('not today');
+    if (this.failures-- > 0) throw this.failure;
   }
 
   override async giveUp({ text }: Note): Promise<void> {
@@ -57,8 +63,9 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
   let replicas: Replica[] = [];
   let here: Replica;
 
-  async function replica(): Promise<Replica> {
-    const config = loadConfig({ env: redis ? { AUTHPLANE_REDIS_URL: redis.url } : {} });
+  async function replica(role = 'all'): Promise<Replica> {
+    const env = { AUTHPLANE_SERVER_ROLE: role, ...(redis ? { AUTHPLANE_REDIS_URL: redis.url } : {}) };
+    const config = loadConfig({ env });
     const job = new NoteJob();
     const module = await Test.createTestingModule({
       imports: [
@@ -133,6 +140,35 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     await vi.waitFor(() => expect(here.job.seen).toHaveLength(5), 10_000);
   });
 
+  it('gives up at once what can never be done, and counts that as final', async () => {
+    const given = async (): Promise<number | undefined> =>
+      (await jobFailures.get()).values.find(({ labels }) => labels.job_name === 'note' && labels.final === 'true')
+        ?.value;
+    const before = await given();
+    expect(before).toBeDefined();
+    here.job.failures = 1;
+    here.job.failure = new UnrecoverableError('never');
+    await here.tell('note', 'c3', 'impossible');
+    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['impossible']), 10_000);
+    expect(here.job.seen).toEqual(['impossible']);
+    expect(await given()).toBe(before! + 1);
+  });
+
+  it('says since when a job is due that no worker moves', async () => {
+    await here.module.close();
+    replicas = [];
+    here = await replica('server');
+    const queue = here.module.get<Queue>(getQueueToken(QUEUE));
+    await queue.add('note', { text: 'long' }, { delay: 3_600_000 });
+    expect((await here.module.get(JobQueue).load()).waitingSince).toBeUndefined();
+    await queue.add('note', { text: 'soon' }, { delay: 1 });
+    const load = () => here.module.get(JobQueue).load();
+    await vi.waitFor(async () => expect((await load()).waitingSince).toBeInstanceOf(Date), 10_000);
+    expect((await load()).counts).toMatchObject({ waiting: 0, delayed: 2 });
+    expect(here.job.seen).toEqual([]);
+    await queue.obliterate({ force: true });
+  });
+
   it('leaves what it does not know to a later version, and is not held up by it', async () => {
     await here.tell('of-a-later-version', 'd1', 'unknown');
     await here.tell('note', 'd2', 'known');
@@ -180,6 +216,23 @@ describe('with Redis away', () => {
     if (how === 'killed') await redis.start();
     else redis.thaw();
     await vi.waitFor(() => expect(job.seen).toEqual(['later']), 20_000);
+    await module.close();
+  });
+
+  it('says so as nobody’s: not as the request that woke the relay', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const heard: [message: unknown, request: unknown][] = [];
+    const listen = (message: unknown): void => void heard.push([(message as Error).message, request.getStore()]);
+    const module = await moduleWith(new NoteJob());
+    Logger.overrideLogger({ log: () => {}, error: () => {}, warn: listen });
+    await redis.kill();
+    await request.run('a request', () =>
+      module.get(Database).transaction((tx) => module.get(Outbox).put(tx, 'note', 'f1', { text: 'later' })),
+    );
+    const waits = () => heard.find(([message]) => message === 'the outbox waits');
+    await vi.waitFor(() => expect(waits()).toBeDefined(), 10_000);
+    expect(waits()).toEqual(['the outbox waits', undefined]);
+    Logger.overrideLogger(true);
     await module.close();
   });
 

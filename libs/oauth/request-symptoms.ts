@@ -86,6 +86,10 @@ export const requestSymptoms = {
       'Nothing was consumed or issued; try again after Retry-After.',
     ],
     redis_unavailable: ['Redis does not answer.', 'Nothing was consumed or issued; try again after Retry-After.'],
+    queue_unavailable: [
+      'The queue of jobs does not answer.',
+      'Look at Redis, or else the database; try again after Retry-After.',
+    ],
     vault_unavailable: [
       'Vault, which seals what is stored, does not answer, is sealed, or does not let this server in.',
       'Nothing was consumed or issued; try again after Retry-After.',

@@ -35,6 +35,7 @@ import { IssuanceNotRevocable } from '../tokens/issuances.js';
 import { MappingInvalid, MappingNotFound } from '../xaa/subject-mappings.js';
 import { IdpInvalid, IdpNotFound, IdpTaken } from '../xaa/trusted-idps.js';
 import { PolicyInvalid, PolicyNotFound } from '../xaa/xaa-policies.js';
+import { JobNeedsNoRetry } from '../platform/queue/job-queue.js';
 import { conflict, invalidRequest, notFound, Problem } from './problem.js';
 
 /** What the logic throws when it refuses, and how that reads on the operator's API. */
@@ -78,6 +79,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [OidcMembersWrong, (message) => invalidRequest(message)],
   [IdentityTaken, (message) => conflict('identity_exists', message)],
   [EmailTaken, (message) => conflict('user_exists', message)],
+  [JobNeedsNoRetry, (message) => conflict('job_needs_no_retry', message)],
   [PasswordUnfit, (message) => invalidRequest(message)],
 ];
 

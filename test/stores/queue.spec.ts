@@ -1,4 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
+import { getQueueToken } from '@nestjs/bullmq';
+import { UnrecoverableError, type Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../src/config/load-config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
@@ -8,8 +12,9 @@ import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
 import { Job } from '../../src/platform/queue/job.js';
-import { JobQueue } from '../../src/platform/queue/job-queue.js';
+import { JobQueue, queueOf } from '../../src/platform/queue/job-queue.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
+import { jobFailures } from '../../src/platform/telemetry/runtime-metrics.js';
 import { freshDatabase } from '../postgres.js';
 import { startRedis, type TestRedis } from '../redis.js';
 
@@ -24,10 +29,11 @@ class NoteJob extends Job<Note> {
   readonly seen: string[] = [];
   readonly givenUp: string[] = [];
   failures = 0;
+  failure: Error = new Error('not today');
 
   async run({ text }: Note): Promise<void> {
     this.seen.push(text);
-    if (this.failures-- > 0) throw new Error('not today');
+    if (this.failures-- > 0) throw this.failure;
   }
 
   override async giveUp({ text }: Note): Promise<void> {
@@ -49,6 +55,16 @@ class ErrandJob extends Job {
   }
 }
 
+class HourlyJob extends Job {
+  readonly name = 'hourly';
+  override readonly everyMillis = 3_600_000;
+  runs = 0;
+
+  async run(): Promise<void> {
+    this.runs++;
+  }
+}
+
 interface Replica {
   readonly module: TestingModule;
   readonly job: NoteJob;
@@ -62,8 +78,9 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
   let replicas: Replica[] = [];
   let here: Replica;
 
-  async function replica(): Promise<Replica> {
-    const config = loadConfig({ env: redis ? { AUTHPLANE_REDIS_URL: redis.url } : {} });
+  async function replica(role = 'all'): Promise<Replica> {
+    const env = { AUTHPLANE_SERVER_ROLE: role, ...(redis ? { AUTHPLANE_REDIS_URL: redis.url } : {}) };
+    const config = loadConfig({ env });
     const [job, errand] = [new NoteJob(), new ErrandJob()];
     const module = await Test.createTestingModule({
       imports: [
@@ -149,7 +166,7 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     await vi.waitFor(() => expect(here.job.seen).toEqual(['meanwhile']), 10_000);
     expect(here.errand.begun).toBe(8);
     const queue = here.module.get(JobQueue);
-    const { counts, waitingSince } = await queue.load();
+    const { counts, waitingSince } = await queue.load(new Date());
     expect(counts).toMatchObject({ active: 8, waiting: 12 });
     expect(waitingSince).toBeInstanceOf(Date);
     expect(await queue.list(['waiting', 'active'], 1_000)).toHaveLength(20);
@@ -157,6 +174,35 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     expect(await queue.find('errand_f3')).toMatchObject({ name: 'errand' });
     here.errand.answer();
     await vi.waitFor(() => expect(here.errand.begun).toBe(20), 10_000);
+  });
+
+  it('gives up at once what can never be done, and counts that as final', async () => {
+    const given = async (): Promise<number | undefined> =>
+      (await jobFailures.get()).values.find(({ labels }) => labels.job_name === 'note' && labels.final === 'true')
+        ?.value;
+    const before = await given();
+    expect(before).toBeDefined();
+    here.job.failures = 1;
+    here.job.failure = new UnrecoverableError('never');
+    await here.tell('note', 'c3', 'impossible');
+    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['impossible']), 10_000);
+    expect(here.job.seen).toEqual(['impossible']);
+    expect(await given()).toBe(before! + 1);
+  });
+
+  it('says since when a job is due that no worker moves', async () => {
+    await here.module.close();
+    replicas = [];
+    here = await replica('server');
+    const queue = here.module.get<Queue>(getQueueToken(queueOf.own));
+    await queue.add('note', { text: 'long' }, { delay: 3_600_000 });
+    expect((await here.module.get(JobQueue).load(new Date())).waitingSince).toBeUndefined();
+    await queue.add('note', { text: 'soon' }, { delay: 1 });
+    const load = () => here.module.get(JobQueue).load(new Date());
+    await vi.waitFor(async () => expect((await load()).waitingSince).toBeInstanceOf(Date), 10_000);
+    expect((await load()).counts).toMatchObject({ waiting: 0, delayed: 2 });
+    expect(here.job.seen).toEqual([]);
+    await queue.obliterate({ force: true });
   });
 
   it('leaves what it does not know to a later version, and is not held up by it', async () => {
@@ -176,11 +222,12 @@ describe('with Redis away', () => {
     storage = await freshDatabase();
   });
   afterEach(async () => {
+    vi.useRealTimers();
     await storage.drop();
     await redis.stop();
   });
 
-  const moduleWith = async (job: NoteJob, redisUrl = redis.url): Promise<TestingModule> => {
+  const moduleWith = async (job: Job, redisUrl = redis.url): Promise<TestingModule> => {
     const module = await Test.createTestingModule({
       imports: [
         ConfigModule.of(loadConfig({ env: { AUTHPLANE_REDIS_URL: redisUrl } })),
@@ -189,7 +236,7 @@ describe('with Redis away', () => {
         QueueModule.of(storage.connection),
         OutboxModule,
       ],
-      providers: [{ provide: NoteJob, useValue: job }],
+      providers: [{ provide: Job, useValue: job }],
     }).compile();
     return module.init();
   };
@@ -208,6 +255,23 @@ describe('with Redis away', () => {
     await module.close();
   });
 
+  it('says so as nobody’s: not as the request that woke the relay', async () => {
+    const request = new AsyncLocalStorage<string>();
+    const heard: [message: unknown, request: unknown][] = [];
+    const listen = (message: unknown): void => void heard.push([(message as Error).message, request.getStore()]);
+    const module = await moduleWith(new NoteJob());
+    Logger.overrideLogger({ log: () => {}, error: () => {}, warn: listen });
+    await redis.kill();
+    await request.run('a request', () =>
+      module.get(Database).transaction((tx) => module.get(Outbox).put(tx, 'note', 'f1', { text: 'later' })),
+    );
+    const waits = () => heard.find(([message]) => message === 'the outbox waits');
+    await vi.waitFor(() => expect(waits()).toBeDefined(), 10_000);
+    expect(waits()).toEqual(['the outbox waits', undefined]);
+    Logger.overrideLogger(true);
+    await module.close();
+  });
+
   it('is not kept busy by a Redis that refuses it its jobs', async () => {
     const module = await moduleWith(new NoteJob(), await redis.guestWithout('info', 'eval', 'evalsha'));
     await redis.operate(async (operator) => {
@@ -223,7 +287,42 @@ describe('with Redis away', () => {
 
   it('starts and stops all the same', async () => {
     await redis.kill();
-    const module = await moduleWith(new NoteJob());
+    const begun = performance.now();
+    const module = await moduleWith(new HourlyJob());
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    await module.close();
+  });
+
+  it('schedules regular jobs when Redis is there for the first time, and when it came back empty', async () => {
+    await redis.kill();
+    const job = new HourlyJob();
+    const module = await moduleWith(job);
+    for (const runs of [1, 2]) {
+      await redis.start();
+      await vi.waitFor(() => expect(job.runs).toBe(runs), 20_000);
+      await redis.kill();
+    }
+    await module.close();
+  });
+
+  it('schedules regular jobs again when Redis was emptied while it ran, and leaves those that are there', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    const job = new HourlyJob();
+    const module = await moduleWith(job);
+    const scheduled = async (): Promise<Date[]> =>
+      (await module.get(JobQueue).list(['delayed'], 10)).map(({ runAt }) => runAt!);
+    const untilScheduled = () => vi.waitFor(async () => expect(await scheduled()).toHaveLength(1), 10_000);
+    await untilScheduled();
+    const before = await scheduled();
+    vi.advanceTimersByTime(60_000);
+    await redis.operate((operator) => operator.ping());
+    expect(await scheduled()).toEqual(before);
+    expect(job.runs).toBe(1);
+    await redis.operate((operator) => operator.flushall());
+    expect(await scheduled()).toEqual([]);
+    vi.advanceTimersByTime(60_000);
+    await untilScheduled();
+    await vi.waitFor(() => expect(job.runs).toBe(2), 10_000);
     await module.close();
   });
 

@@ -69,7 +69,7 @@ export class PlatformGauges implements OnModuleInit {
   }
 
   async #jobs(): Promise<Reading[]> {
-    const { counts, waitingSince } = await this.queue.load();
+    const { counts, waitingSince } = await this.queue.load(this.clock.now());
     const states = Object.entries(counts).map(([state, value]) => ({ gauge: jobs, labels: { state }, value }));
     return [...states, { gauge: oldestJob, value: this.#secondsSince(waitingSince) }];
   }

@@ -1,6 +1,7 @@
 import { HttpException, Logger } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
 import { DatabaseAway, isDatabaseAway } from '../postgres/database.js';
+import { QueueAway } from '../queue/job-queue.js';
 
 const log = new Logger('Errors');
 
@@ -21,6 +22,7 @@ export function knownError(error: unknown): OAuthError {
       ? new OAuthError('outcome-unknown', 'outcome_unknown', { cause: error })
       : new OAuthError('try-again', 'database_unavailable', { cause: error });
   }
+  if (error instanceof QueueAway) return new OAuthError('try-again', 'queue_unavailable', { cause: error });
   // Nest's own: an unknown path, or one whose percent-encoding is broken and which therefore names nothing.
   if (error instanceof HttpException && [400, 404].includes(error.getStatus()))
     return new OAuthError('not-found', 'not_found');

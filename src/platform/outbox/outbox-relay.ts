@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable, Logger, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { Database } from '../postgres/database.js';
 import { JobQueue } from '../queue/job-queue.js';
@@ -21,6 +22,8 @@ const REGULARLY_MILLIS = 2_000;
 @Injectable()
 export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #log = new Logger(OutboxRelay.name);
+  /** Whoever wakes it lends it no request id: it carries the rows of all. */
+  readonly #outside = AsyncLocalStorage.snapshot();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #stopped = true;
@@ -49,9 +52,11 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
   #later(millis: number): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#running = (this.#running ?? Promise.resolve()).then(() => this.#run());
-    }, millis).unref();
+    this.#timer = this.#outside(() =>
+      setTimeout(() => {
+        this.#running = (this.#running ?? Promise.resolve()).then(() => this.#run());
+      }, millis).unref(),
+    );
   }
 
   async #run(): Promise<void> {

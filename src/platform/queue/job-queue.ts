@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import { InjectQueue } from '@nestjs/bullmq';
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { Job as QueuedJob, JobsOptions, Queue } from 'bullmq';
 import type { Job, Lane } from './job.js';
 import { Jobs } from './jobs.js';
+import { QueueBackend } from './queue-backend.js';
 
 export const queueOf = { own: 'jobs', outside: 'outgoing' } as const satisfies Record<Lane, string>;
 
-/** How long whoever adds a job waits for a queue that does not answer. The job may be added later all the same: its key makes that harmless. */
+/** How long whoever adds a job waits for a queue that does not answer. One that was told may add it later all the same: its key makes that harmless. */
 const PATIENCE_MILLIS = 2_000;
+
+/** Nothing was told to it, or it did not answer. */
+export class QueueAway extends Error {}
+
+export class JobNeedsNoRetry extends Error {}
 
 export interface JobToAdd {
   readonly name: string;
@@ -36,7 +42,7 @@ export interface JobView {
 
 /** The jobs that wait to be done, on BullMQ. To whoever looks at them the lanes are one queue. */
 @Injectable()
-export class JobQueue implements OnApplicationBootstrap {
+export class JobQueue {
   readonly #log = new Logger(JobQueue.name);
   readonly #lanes: Readonly<Record<Lane, Queue>>;
   #lastError = '';
@@ -45,6 +51,7 @@ export class JobQueue implements OnApplicationBootstrap {
     @InjectQueue(queueOf.own) own: Queue,
     @InjectQueue(queueOf.outside) outside: Queue,
     private readonly jobs: Jobs,
+    private readonly backend: QueueBackend,
   ) {
     this.#lanes = { own, outside };
     // Unheard it would end the process. A queue that is away says the same every second.
@@ -59,33 +66,23 @@ export class JobQueue implements OnApplicationBootstrap {
     return Object.values(this.#lanes);
   }
 
-  /** Regular jobs are known by their name: setting them up again, here or on another replica, changes nothing. */
-  async onApplicationBootstrap(): Promise<void> {
-    for (const { name, lane, everyMillis, attempts, backoffMillis } of this.jobs.all()) {
-      if (everyMillis === undefined) continue;
-      const template = { name, data: {}, opts: { attempts, backoff: { type: 'exponential', delay: backoffMillis } } };
-      await bounded(this.#lanes[lane].upsertJobScheduler(name, { every: everyMillis }, template)).catch(
-        (error: unknown) =>
-          this.#log.warn({ message: `the schedule of ${name} could not be set`, error: String(error) }),
-      );
-    }
-  }
-
   /** The names of all jobs. */
   get known(): readonly string[] {
     return this.jobs.all().map(({ name }) => name);
   }
 
-  /** @throws when the queue is away */
+  /** @throws QueueAway */
   async add(jobs: readonly JobToAdd[]): Promise<void> {
     const lanes = new Set(jobs.map(({ name }) => this.#known(name).lane));
-    const added = [...lanes].map((lane) => {
-      const here = jobs.filter(({ name }) => this.#known(name).lane === lane);
-      return this.#lanes[lane].addBulk(
-        here.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) })),
-      );
-    });
-    await bounded(Promise.all(added));
+    await this.#ask(() =>
+      Promise.all(
+        [...lanes].map((lane) => {
+          const here = jobs.filter(({ name }) => this.#known(name).lane === lane);
+          const added = here.map(({ name, key, data }) => ({ name, data, opts: this.#optionsOf(name, key) }));
+          return this.#lanes[lane].addBulk(added);
+        }),
+      ),
+    );
   }
 
   /**
@@ -100,14 +97,15 @@ export class JobQueue implements OnApplicationBootstrap {
     return idOf(name, key);
   }
 
-  /** How many jobs there are in each state, and since when the next one waits. */
-  async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
+  /** How many jobs there are in each state, and since when the one waits that is next or was due long ago: only a worker moves what is due. */
+  async load(now: Date): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
     const counts: Record<string, number> = {};
     const each = await this.#each((queue) => queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
     for (const [state, count] of each.flatMap(Object.entries<number>)) counts[state] = (counts[state] ?? 0) + count;
-    const next = (await this.#each((queue) => queue.getJobs(['waiting'], 0, 0, true))).flat();
-    const since = Math.min(...next.filter(Boolean).map(({ timestamp }) => timestamp));
-    return { counts, waitingSince: Number.isFinite(since) ? timeOf(since) : undefined };
+    const next = (await this.#each((queue) => queue.getJobs(['waiting'], 0, 0, true))).flat().filter(Boolean);
+    const due = (await this.#each((queue) => queue.getJobs(['delayed'], 0, 0, true))).flat().filter(Boolean);
+    const since = Math.min(...next.map(({ timestamp }) => timestamp), ...due.map(dueAt));
+    return { counts, waitingSince: since < now.getTime() ? timeOf(since) : undefined };
   }
 
   /** Newest first. */
@@ -122,14 +120,28 @@ export class JobQueue implements OnApplicationBootstrap {
     return job && viewOf(job);
   }
 
-  /** Runs a job that failed, or waits for its next attempt, now. @returns false when there is no such job, or it needs no retry */
+  /**
+   * Runs a job that failed, or waits for its next attempt, now.
+   *
+   * @returns false when there is no such job
+   * @throws JobNeedsNoRetry
+   */
   async retry(id: string): Promise<boolean> {
     const job = await this.#job(id);
-    const state = await job?.getState();
-    if (job && state === 'failed') await bounded(job.retry());
-    else if (job && state === 'delayed') await bounded(job.promote());
-    else return false;
+    if (!job) return false;
+    await this.#ask(async () => {
+      const state = await job.getState();
+      if (state === 'failed') await job.retry();
+      else if (state === 'delayed') await job.promote();
+      else throw new JobNeedsNoRetry(`the job is ${state}: neither failed nor waiting for its next attempt`);
+    });
     return true;
+  }
+
+  /** A Redis that is away is told nothing: it would do it whenever it is back. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    if (!(await this.backend.readyWithin(PATIENCE_MILLIS))) throw new QueueAway('the queue is away');
+    return bounded(question());
   }
 
   /** Also where an earlier version put it into another lane. */
@@ -138,7 +150,7 @@ export class JobQueue implements OnApplicationBootstrap {
   }
 
   #each<T>(ask: (queue: Queue) => Promise<T>): Promise<T[]> {
-    return bounded(Promise.all(this.#queues.map(ask)));
+    return this.#ask(() => Promise.all(this.#queues.map(ask)));
   }
 
   #known(name: string): Job {
@@ -166,9 +178,12 @@ async function viewOf(job: QueuedJob): Promise<JobView> {
     attempts: job.opts.attempts ?? 1,
     lastError: job.failedReason || undefined,
     createdAt: timeOf(job.timestamp),
-    runAt: state === 'delayed' ? timeOf(job.timestamp + job.delay) : undefined,
+    runAt: state === 'delayed' ? timeOf(dueAt(job)) : undefined,
   };
 }
+
+/** The delay of a job that was tried runs from its last attempt. */
+const dueAt = ({ timestamp, processedOn, delay }: QueuedJob): number => (processedOn ?? timestamp) + delay;
 
 /** BullMQ measures by its own clock. */
 const timeOf = (millis: number): Date => new Date(millis);
@@ -177,7 +192,7 @@ async function bounded<T>(work: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = after(PATIENCE_MILLIS, undefined, { signal: ended.signal, ref: false }).then(
     () => {
-      throw new Error('the queue did not answer in time');
+      throw new QueueAway('the queue did not answer in time');
     },
     () => new Promise<never>(() => {}),
   );

@@ -28,6 +28,9 @@ abstract class LaneWorker extends WorkerHost implements OnApplicationBootstrap, 
   onApplicationBootstrap(): void {
     this.#started = true;
     if (this.config.server.role === 'server') return;
+    // A series that begins with its first failure has no rate, and no alert would see it.
+    for (const { name } of this.jobs.all())
+      for (const final of ['true', 'false']) jobFailures.inc({ job_name: name, final }, 0);
     this.worker.run().catch((error: unknown) => this.#log.error(`the worker ended: ${String(error)}`));
   }
 
@@ -53,7 +56,7 @@ abstract class LaneWorker extends WorkerHost implements OnApplicationBootstrap, 
   async failed(queued: QueuedJob | undefined, error: Error): Promise<void> {
     if (!queued) return;
     const { name, id, attemptsMade, data } = queued;
-    const over = attemptsMade >= (queued.opts.attempts ?? 1);
+    const over = attemptsMade >= (queued.opts.attempts ?? 1) || error instanceof UnrecoverableError;
     jobFailures.inc({ job_name: this.jobs.of(name) ? name : 'other', final: String(over) });
     this.#log.warn({ message: `job ${name} failed`, job: id, attemptsMade, over, error: error.message });
     if (!over) return;

@@ -70,6 +70,20 @@ export class QueueBackend implements BeforeApplicationShutdown, OnApplicationShu
     };
   }
 
+  /** False while it is known to be away: what it is told then, it would do whenever it is back. */
+  get isReady(): boolean {
+    return this.#redis?.isReady ?? true;
+  }
+
+  async readyWithin(millis: number): Promise<boolean> {
+    return this.#redis?.readyWithin(millis) ?? true;
+  }
+
+  /** Hears each time that the queue can be asked again. */
+  onReady(listener: () => void): void {
+    this.#redis?.connection.on('ready', listener);
+  }
+
   /** Closing a queue waits for its Redis, which may be away. */
   async beforeApplicationShutdown(): Promise<void> {
     if (this.#redis && !(await this.#redis.answers())) await this.#redis.cutOff();

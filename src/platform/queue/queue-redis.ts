@@ -19,7 +19,7 @@ export class QueueRedis {
       connectTimeout: PATIENCE_MILLIS,
       retryStrategy: (attempt) => (this.#over ? null : Math.min(50 * attempt, PATIENCE_MILLIS)),
     });
-    this.connection.on('error', () => {}); // the queue tells
+    this.connection.setMaxListeners(0).on('error', () => {}); // the queue tells
     this.#watchCopies();
   }
 
@@ -37,9 +37,22 @@ export class QueueRedis {
     this.connection.disconnect();
   }
 
+  get isReady(): boolean {
+    return this.connection.status === 'ready';
+  }
+
+  /** Whether it is there by now, or after one attempt to reach it that does not take longer than this. */
+  async readyWithin(millis: number): Promise<boolean> {
+    if (this.isReady) return true;
+    return once(this.connection, 'ready', { signal: AbortSignal.timeout(millis) }).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Whether it answers now. */
   async answers(): Promise<boolean> {
-    if (this.connection.status !== 'ready') return false;
+    if (!this.isReady) return false;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, PATIENCE_MILLIS, false)));
     const pong = this.connection.ping().then(

@@ -7,6 +7,7 @@ import { JobQueue, queueOf } from './job-queue.js';
 import { JobWorker, OutgoingJobWorker } from './job-worker.js';
 import { Jobs } from './jobs.js';
 import { QueueBackend } from './queue-backend.js';
+import { RegularJobs } from './regular-jobs.js';
 
 @Module({})
 class QueueBackendModule {}
@@ -36,6 +37,7 @@ export class QueueModule {
       module: QueueModule,
       global: true,
       imports: [
+        backend,
         DiscoveryModule,
         BullModule.forRootAsync({
           imports: [backend],
@@ -44,7 +46,7 @@ export class QueueModule {
         }),
         BullModule.registerQueue({ name: queueOf.own }, { name: queueOf.outside }),
       ],
-      providers: [Jobs, JobQueue, JobWorker, OutgoingJobWorker],
+      providers: [Jobs, JobQueue, JobWorker, OutgoingJobWorker, RegularJobs],
       exports: [JobQueue],
     };
   }

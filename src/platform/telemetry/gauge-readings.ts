@@ -25,7 +25,7 @@ interface Reader {
 @Injectable()
 export class GaugeReadings {
   readonly #readers: Reader[] = [];
-  readonly #seen = new Set<Gauge>();
+  #shown: readonly Reading[] = [];
 
   /** @param freshSeconds for how long a reading does: whoever asks for metrics needs no key, and must not keep the database busy */
   add(read: Read, freshSeconds = 0): void {
@@ -37,8 +37,9 @@ export class GaugeReadings {
   async refresh(): Promise<void> {
     const read = await Promise.all(this.#readers.map(readingsOf));
     const readings = read.flat();
-    for (const { gauge } of readings) this.#seen.add(gauge);
-    for (const gauge of this.#seen) gauge.reset();
+    // Not `reset`: it sets a gauge without labels to 0, which would be a value.
+    for (const { gauge, labels = {} } of this.#shown) gauge.remove(labels);
+    this.#shown = readings;
     for (const { gauge, labels = {}, value } of readings) gauge.set(labels, value);
   }
 }
@@ -50,6 +51,9 @@ function readingsOf(reader: Reader): Promise<readonly Reading[]> {
   reader.readAt = now;
   reader.readings = Promise.resolve()
     .then(() => reader.read())
-    .catch(() => []);
+    .catch(() => {
+      reader.readAt = -Infinity;
+      return [];
+    });
   return reader.readings;
 }

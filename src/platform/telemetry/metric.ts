@@ -34,7 +34,10 @@ export function gauge<const L extends string = never>(
   help: string,
   labelNames: readonly L[] = [],
 ): Gauge<L> {
-  return new Gauge<L>({ name, help, labelNames, registers: [registry] });
+  const made = new Gauge<L>({ name, help, labelNames, registers: [registry] });
+  // One without labels would say 0 before anybody has read it.
+  if (labelNames.length === 0) made.remove({});
+  return made;
 }
 
 /** Seconds since `start`, a `performance.now()`. */

@@ -48,7 +48,7 @@ export const jobFailures = counter(
 export const jobs = gauge('authserver_jobs', 'Jobs of the whole queue, by their state.', ['state']);
 export const oldestJob = gauge(
   'authserver_job_oldest_waiting_seconds',
-  'For how long the job has waited that is next; 0: none waits. Of the whole queue.',
+  'For how long the job has waited that is next, or whose time has come; 0: none waits. Of the whole queue.',
 );
 export const outboxRows = gauge(
   'authserver_outbox_rows',

@@ -80,13 +80,13 @@ export class JobQueue {
     return idOf(name, key);
   }
 
-  /** How many jobs there are in each state, and since when the one waits that is next or was due long ago: only a worker moves what is due. */
-  async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
+  /** How many jobs there are in each state, and when the next one can be done: long ago where nobody does it, for only a worker moves what is due. */
+  async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly nextAt?: Date }> {
     const counts = await this.#ask(() => this.queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
     const [next] = await this.#ask(() => this.queue.getJobs(['waiting'], 0, 0, true));
     const [due] = await this.#ask(() => this.queue.getJobs(['delayed'], 0, 0, true));
     const since = Math.min(next?.timestamp ?? Infinity, due ? dueAt(due) : Infinity);
-    return { counts, waitingSince: since < Date.now() ? timeOf(since) : undefined };
+    return { counts, nextAt: since < Infinity ? timeOf(since) : undefined };
   }
 
   async list(states: readonly JobState[], limit: number): Promise<JobView[]> {

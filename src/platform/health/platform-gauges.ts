@@ -69,9 +69,9 @@ export class PlatformGauges implements OnModuleInit {
   }
 
   async #jobs(): Promise<Reading[]> {
-    const { counts, waitingSince } = await this.queue.load(this.clock.now());
+    const { counts, nextAt } = await this.queue.load();
     const states = Object.entries(counts).map(([state, value]) => ({ gauge: jobs, labels: { state }, value }));
-    return [...states, { gauge: oldestJob, value: this.#secondsSince(waitingSince) }];
+    return [...states, { gauge: oldestJob, value: this.#secondsSince(nextAt) }];
   }
 
   async #outbox(): Promise<Reading[]> {

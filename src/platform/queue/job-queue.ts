@@ -97,15 +97,15 @@ export class JobQueue {
     return idOf(name, key);
   }
 
-  /** How many jobs there are in each state, and since when the one waits that is next or was due long ago: only a worker moves what is due. */
-  async load(now: Date): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly waitingSince?: Date }> {
+  /** How many jobs there are in each state, and when the next one can be done: long ago where nobody does it, for only a worker moves what is due. */
+  async load(): Promise<{ readonly counts: Readonly<Record<string, number>>; readonly nextAt?: Date }> {
     const counts: Record<string, number> = {};
     const each = await this.#each((queue) => queue.getJobCounts('waiting', 'active', 'delayed', 'failed'));
     for (const [state, count] of each.flatMap(Object.entries<number>)) counts[state] = (counts[state] ?? 0) + count;
     const next = (await this.#each((queue) => queue.getJobs(['waiting'], 0, 0, true))).flat().filter(Boolean);
     const due = (await this.#each((queue) => queue.getJobs(['delayed'], 0, 0, true))).flat().filter(Boolean);
-    const since = Math.min(...next.map(({ timestamp }) => timestamp), ...due.map(dueAt));
-    return { counts, waitingSince: since < now.getTime() ? timeOf(since) : undefined };
+    const at = Math.min(...next.map(({ timestamp }) => timestamp), ...due.map(dueAt));
+    return { counts, nextAt: Number.isFinite(at) ? timeOf(at) : undefined };
   }
 
   /** Newest first. */

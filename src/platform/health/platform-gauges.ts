@@ -21,7 +21,7 @@ const FRESH_SECONDS = 5;
 
 /** So that a long outage of the queue makes nobody count for long. */
 const OUTBOX = `select (select count(*)::int from (select from outbox limit 100000) o) as "rows",
-  (select created_at from outbox order by id limit 1) as "oldest"`;
+  (select min(created_at) from outbox) as "oldest"`;
 
 /** What the server runs on, for whoever looks at the metrics. */
 @Injectable()

@@ -73,8 +73,8 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
   #carry(): Promise<number> {
     return this.database.transaction(async (tx) => {
       const rows: OutboxRow[] = await tx.query(
-        // Topics of a later version are left to its replicas.
-        'select id, topic, key, payload from outbox where topic = any($2) order by id limit $1 for update skip locked',
+        // Topics of a later version are left to its replicas. By time, since a trigger's ids have none.
+        'select id, topic, key, payload from outbox where topic = any($2) order by created_at limit $1 for update skip locked',
         [BATCH, this.queue.known],
       );
       if (rows.length === 0) return 0;

@@ -264,6 +264,6 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     await disconnect();
     await expectSettled('done');
     await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'completed' }), 10_000);
-    expect(await retry()).toBe(404);
+    expect(await retry()).toBe(409);
   });
 });

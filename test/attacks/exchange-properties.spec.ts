@@ -254,7 +254,8 @@ describe('whatever is asked for, along a chain', () => {
         ),
         { numRuns: 80, examples: walks },
       );
-      expect(granted).toBeGreaterThan(20);
+      // The walks above are granted whole; how many of the random ones are is chance.
+      expect(granted).toBeGreaterThanOrEqual(walks.flatMap(([, steps]) => steps).length);
       expect([...seen].toSorted()).toEqual(
         ['depth 0', 'depth 1', 'depth 2', 'direct', 'fronted', 'machine', 'person', 'self'].toSorted(),
       );

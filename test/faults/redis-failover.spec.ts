@@ -77,8 +77,7 @@ async function useTwoProofs(): Promise<{ used: string[]; nonce: string }> {
   return { used, nonce };
 }
 
-// Seldom the way back takes longer than is waited for here; whether sentinels or we are to blame is not known yet.
-describe('a Redis that sentinels watch', { timeout: 60_000, retry: 2 }, () => {
+describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
   let trio: SentinelTrio;
   beforeEach(async () => {
     trio = await startSentinelTrio();

@@ -9,9 +9,9 @@ import type { RedisConnection } from './redis.js';
 
 const settingKey = 'redis_memory';
 /**
- * After so long it is asked again what the others know, on a living connection too: while two primaries live, replicas that stay with the
- * former one change the row in turn with those on the promoted one, and both keep saying that claims may be lost. Far less than any
- * `dpop.proof_lifetime`.
+ * After so long it is asked again what the others know, on a living connection too: while two primaries live, replicas
+ * that stay with the former one change the row in turn with those on the promoted one, and both keep saying that claims
+ * may be lost. Far less than any `dpop.proof_lifetime`.
  */
 const maxAgeMillis = 5_000;
 /** What stands in place of a memory that cannot be known again. */
@@ -46,9 +46,10 @@ export interface RedisMemory {
  * Whether the Redis that answers now remembers all that it was told.
  *
  * Redis replicates asynchronously and may come back empty, so every connection's `run_id` is compared with the one in
- * Postgres before anything is asked on it, and every few seconds. It may be emptied while it runs, too: whoever leaves something to its memory finds
- * the marker in the same step, or calls `doubt`. The first Redis ever seen has forgotten nothing. One that hides its `run_id`
- * or runs no scripts is used for counting only: claims and slot keys are made as without Redis.
+ * Postgres before anything is asked on it, and every few seconds. It may be emptied while it runs, too: whoever leaves
+ * something to its memory finds the marker in the same step, or calls `doubt`. The first Redis ever seen has forgotten
+ * nothing. One that hides its `run_id` or runs no scripts is used for counting only: claims and slot keys are made as
+ * without Redis.
  */
 export class RedisContinuity {
   readonly #log = new Logger('Redis');

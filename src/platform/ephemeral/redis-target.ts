@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisSettings } from '../../config/server-settings.js';
+import { WatchfulSentinelConnector } from './watchful-sentinel-connector.js';
 
 /** One Redis, the one that sentinels name, or a cluster. */
 export type RedisTarget = Partial<Omit<RedisSettings, 'isSet'>>;
@@ -25,6 +26,7 @@ export function openRedis(target: RedisTarget, options: RedisOptions): Redis | C
   if (sentinels.length > 0)
     return new Redis({
       ...own,
+      Connector: WatchfulSentinelConnector,
       sentinels: sentinels.map(hostAndPort),
       name: sentinelName ?? 'mymaster',
       sentinelPassword,
@@ -32,8 +34,6 @@ export function openRedis(target: RedisTarget, options: RedisOptions): Redis | C
       ...(tls ? { sentinelTLS: {} } : {}),
       sentinelRetryStrategy: retryMillis,
       sentinelCommandTimeout: RESOLVE_MILLIS,
-      // A former primary that lives on is left as soon as the sentinels say so.
-      failoverDetector: true,
     });
   if (clusterNodes.length > 0) {
     const { scripts, lazyConnect, enableOfflineQueue, retryStrategy, ...each } = own;

@@ -27,10 +27,7 @@ export class QueueRedis {
   async cutOff(): Promise<void> {
     this.#over = true;
     const open = [this.connection, ...this.#copies].filter(({ status }) => status !== 'end');
-    const ends = open.map((connection) => once(connection, 'end'));
-    // One that is between two attempts is left to its last: a disconnect would stop it there, with everything waiting for ever.
-    for (const connection of open) if (connection.status !== 'reconnecting') connection.disconnect();
-    await Promise.all(ends);
+    await Promise.all(open.map(endOf));
   }
 
   disconnect(): void {
@@ -72,4 +69,17 @@ export class QueueRedis {
     };
     Object.assign(this.connection, { duplicate: watched });
   }
+}
+
+/** One that is between two attempts is ended in the next: a disconnect would stop it there, with everything waiting for ever. */
+function endOf(connection: Redis | Cluster): Promise<void> {
+  const { status, isCluster } = connection;
+  const end = () => connection.disconnect();
+  return new Promise((ended) => {
+    connection.once('end', () => ended());
+    // A cluster dials while it is `connecting`, too, and calls itself `close` between two attempts.
+    if (isCluster && status !== 'connect' && status !== 'ready') connection.once('connect', end);
+    else if (!isCluster && status === 'reconnecting') connection.once('connecting', end);
+    else end();
+  });
 }

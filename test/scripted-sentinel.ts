@@ -31,8 +31,8 @@ export class ScriptedSentinel {
 
   constructor(private readonly primary: TestRedis) {}
 
-  async start(): Promise<string> {
-    await once(this.#server.listen(0, '127.0.0.1'), 'listening');
+  async start(port = 0): Promise<string> {
+    await once(this.#server.listen(port, '127.0.0.1'), 'listening');
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 

@@ -1,8 +1,12 @@
-import type { Redis } from 'ioredis';
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRedis, retryMillis } from '../../src/platform/ephemeral/redis-target.js';
+import { WatchfulSentinelConnector } from '../../src/platform/ephemeral/watchful-sentinel-connector.js';
+import { startTestApp } from '../app.js';
 import { startRedis, type TestRedis } from '../redis.js';
 import { ScriptedSentinel } from '../scripted-sentinel.js';
+import { freePort } from '../server-process.js';
 import { until } from '../until.js';
 
 const NAME = 'authplane';
@@ -55,5 +59,42 @@ describe('the word of a sentinel that the primary changed', () => {
     sentinel.say(word());
     for (let turn = 0; turn < 500; turn++) expect(await connections()).toEqual(former);
     expect(sentinel.questions).toBe(asked);
+  });
+});
+
+describe('sentinels', () => {
+  let primary: TestRedis;
+  let sentinel: ScriptedSentinel;
+  beforeEach(async () => {
+    primary = await startRedis();
+    sentinel = new ScriptedSentinel(primary);
+  });
+  afterEach(async () => {
+    await sentinel.stop();
+    await primary.stop();
+  });
+
+  it('[D12] that are all away keep no server from starting, which finds the primary when they are back', async () => {
+    const port = await freePort();
+    const app = await startTestApp({ settings: { REDIS_SENTINELS: `127.0.0.1:${port}`, REDIS_SENTINEL_NAME: NAME } });
+    const ready = async () => ((await (await fetch(`${app.adminUrl}/ready`)).json()) as { redis: string }).redis;
+    expect(await ready()).toBe('down');
+    expect(app.logged).toContainEqual(expect.stringMatching(/^Redis is away: All sentinels are unreachable/));
+    await sentinel.start(port);
+    await until('Redis is found', ready, 'ok');
+    await app.close();
+  });
+
+  it('are not listened to by one that was left while it dialled', async () => {
+    const [host, port] = (await sentinel.start()).split(':');
+    const at = { host, port: Number(port) };
+    const connector = new WatchfulSentinelConnector({ sentinels: [at], name: NAME, disconnectTimeout: 2_000 });
+    const stream = await connector.connect(() => {});
+    connector.disconnect();
+    await once(stream, 'close');
+    const other = new Redis({ ...at, enableReadyCheck: false });
+    await other.subscribe('+switch-master');
+    expect(sentinel.listening.size).toBe(1);
+    other.disconnect();
   });
 });

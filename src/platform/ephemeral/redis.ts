@@ -43,7 +43,11 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
     this.client = openRedis(target, { ...failFast, ...own });
     traceCommands(this.client);
     breakers?.add('redis', () => [this.#breaker.view]);
-    this.client.on('error', (error: Error) => (this.#lastError = error.message));
+    this.client.on('error', (error: Error) => {
+      this.#lastError = error.message;
+      // While sentinels are asked in vain nothing is opened that could be closed.
+      if (this.#state === 'unknown') this.#became('away');
+    });
     this.client.on('ready', () => this.#became('ready'));
     this.client.on('close', () => {
       this.#generation++;
@@ -74,7 +78,9 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
 
   /** One attempt is waited for; a server that starts while Redis is away starts degraded. */
   async onModuleInit(): Promise<void> {
-    await this.client.connect().catch(() => undefined);
+    // Of sentinels that do not know it either, one `connect` asks again without end, and tells of each time.
+    const inVain = new Promise<unknown>((told) => this.client.once('error', told));
+    await Promise.race([this.client.connect().catch(() => undefined), inVain]);
   }
 
   onApplicationShutdown(): void {

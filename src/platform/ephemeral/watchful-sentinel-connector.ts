@@ -25,7 +25,8 @@ export class WatchfulSentinelConnector extends SentinelConnector {
   override async connect(...[report]: Parameters<SentinelConnector['connect']>): Promise<Stream> {
     this.#stopListening();
     const stream = await super.connect(report);
-    stream.once('connect', () => this.#listen(stream));
+    // One that is being left may still come to be connected.
+    stream.once('connect', () => this.connecting && this.#listen(stream));
     return stream;
   }
 

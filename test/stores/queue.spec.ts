@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { loadConfig } from '../../src/config/load-config.js';
 import { ConfigModule } from '../../src/config/config.module.js';
 import { ClockModule } from '../../src/platform/clock/clock.module.js';
+import { OLDEST } from '../../src/platform/outbox/outbox-relay.js';
 import { Outbox } from '../../src/platform/outbox/outbox.js';
 import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
@@ -15,6 +16,7 @@ import { Job } from '../../src/platform/queue/job.js';
 import { JobQueue, queueOf } from '../../src/platform/queue/job-queue.js';
 import { QueueModule } from '../../src/platform/queue/queue.module.js';
 import { jobFailures } from '../../src/platform/telemetry/runtime-metrics.js';
+import { withClient } from '../../src/platform/postgres/connection.js';
 import { freshDatabase } from '../postgres.js';
 import { startRedis, type TestRedis } from '../redis.js';
 
@@ -334,4 +336,18 @@ describe('with Redis away', () => {
     await redis.kill();
     await module.close();
   });
+});
+
+it('an outbox that grew long is not sorted for every batch', async () => {
+  const { connection, drop } = await freshDatabase();
+  await withClient(connection, async (client) => {
+    await client.query(
+      `insert into outbox (id, topic, key, payload, created_at)
+       select gen_random_uuid(), 'note', n::text, '{}', now() + n * interval '1 ms' from generate_series(1, 20000) n`,
+    );
+    await client.query('analyze outbox');
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${OLDEST}`, [100, ['note']]);
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).not.toContain('Sort');
+  });
+  await drop();
 });

@@ -11,6 +11,9 @@ interface OutboxRow {
 }
 
 const BATCH = 100;
+/** Topics of a later version are left to its replicas. By time, since a trigger's ids have none. */
+export const OLDEST = `select id, topic, key, payload from outbox where topic = any($2)
+  order by created_at limit $1 for update skip locked`;
 /** How soon a row that this process wrote is looked for, and how soon one that another wrote. */
 const SOON_MILLIS = 20;
 const REGULARLY_MILLIS = 2_000;
@@ -72,11 +75,7 @@ export class OutboxRelay implements OnApplicationBootstrap, BeforeApplicationShu
 
   #carry(): Promise<number> {
     return this.database.transaction(async (tx) => {
-      const rows: OutboxRow[] = await tx.query(
-        // Topics of a later version are left to its replicas. By time, since a trigger's ids have none.
-        'select id, topic, key, payload from outbox where topic = any($2) order by created_at limit $1 for update skip locked',
-        [BATCH, this.queue.known],
-      );
+      const rows: OutboxRow[] = await tx.query(OLDEST, [BATCH, this.queue.known]);
       if (rows.length === 0) return 0;
       await this.queue.add(rows.map(({ topic, key, payload }) => ({ name: topic, key, data: payload })));
       await tx.query('delete from outbox where id = any($1::uuid[])', [rows.map(({ id }) => id)]);

@@ -74,7 +74,7 @@ describe('sentinels', () => {
     await primary.stop();
   });
 
-  it('[D12] that are all away keep no server from starting, which finds the primary when they are back', async () => {
+  it('that are all away keep no server from starting, which finds the primary when they are back', async () => {
     const port = await freePort();
     const app = await startTestApp({ settings: { REDIS_SENTINELS: `127.0.0.1:${port}`, REDIS_SENTINEL_NAME: NAME } });
     const ready = async () => ((await (await fetch(`${app.adminUrl}/ready`)).json()) as { redis: string }).redis;

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { runMigrations as migrateQueue } from 'bullmq';
 import type pg from 'pg';
-import { DataSource, MigrationExecutor } from 'typeorm';
+import { DataSource, MigrationExecutor, type QueryRunner } from 'typeorm';
 import { clientConfig, withClient, type PostgresConnection } from './connection.js';
 import { sqlState } from './database-away.js';
 import { migrations } from './migrations.js';
@@ -12,6 +12,8 @@ import { queueSchema } from './queue-schema.js';
 const LOCK_MILLIS = 500;
 const PAUSE_MILLIS = 1_500;
 const PATIENCE_MILLIS = 10 * 60_000;
+/** How often it is asked whether another replica has done. */
+const ASK_MILLIS = 200;
 const LOCK_NOT_AVAILABLE = '55P03';
 
 /**
@@ -31,8 +33,7 @@ export async function migrate(connection: PostgresConnection, now: Date, count?:
   await source.initialize();
   const lock = source.createQueryRunner(); // its session holds the lock; the migrations run on another one
   try {
-    await lock.query('set lock_timeout = 0');
-    await lock.query(`select pg_advisory_lock(hashtext('authplane'), hashtext('migrations'))`);
+    await taken(lock);
     const pending = await new MigrationExecutor(source).getPendingMigrations();
     await whenFree(() => source.runMigrations({ transaction: 'each' }));
     await withClient(connection, (client) => migrateQueue(client, queueSchema));
@@ -43,6 +44,12 @@ export async function migrate(connection: PostgresConnection, now: Date, count?:
     await lock.release();
     await source.destroy();
   }
+}
+
+/** Asked for again and again: an index that is made concurrently would wait for whoever waits for it inside a statement. */
+async function taken(lock: QueryRunner): Promise<void> {
+  const take = `select pg_try_advisory_lock(hashtext('authplane'), hashtext('migrations')) as taken`;
+  while (!((await lock.query(take)) as { taken: boolean }[])[0]?.taken) await pause(ASK_MILLIS);
 }
 
 /**

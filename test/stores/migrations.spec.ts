@@ -5,7 +5,9 @@ import type { EmbeddedConnection } from '../../src/platform/postgres/embedded-po
 import { migrate } from '../../src/platform/postgres/migrate.js';
 import { migrations } from '../../src/platform/postgres/migrations.js';
 import { RefusalsApart0020 } from '../../src/platform/postgres/migrations/0020-refusals-apart.js';
+import { ByAge0021 } from '../../src/platform/postgres/migrations/0021-by-age.js';
 import { emptyDatabase } from '../postgres.js';
+import { until } from '../until.js';
 
 const NOW = new Date('2026-11-20T10:00:00Z');
 
@@ -61,6 +63,35 @@ describe('migrations', () => {
           await request.query(reading);
         });
         await longReader.query('commit');
+        expect(await migrated).toEqual(migrations.slice(before).map((Migration) => new Migration().name));
+      });
+    } finally {
+      await other.drop();
+    }
+  });
+
+  it('let a process of the release before start, which waits for them inside a statement', async () => {
+    const other = await emptyDatabase();
+    const lock = (count: number) => async () => {
+      const held = `select 1 from pg_locks where locktype = 'advisory'
+        and database = (select oid from pg_database where datname = current_database())`;
+      const { rows } = await withClient(other.connection, (client) => client.query(held));
+      return rows.length === count;
+    };
+    try {
+      const before = migrations.indexOf(ByAge0021);
+      await migrate(other.connection, NOW, before);
+      await withClient(other.connection, async (longReader) => {
+        await longReader.query('begin isolation level repeatable read; select');
+        const migrated = migrate(other.connection, NOW);
+        await until('the migration has the lock', lock(1), true);
+        const started = withClient(other.connection, async (former) => {
+          await former.query(`select pg_advisory_lock(hashtext('authplane'), hashtext('migrations'))`);
+          await former.query('select pg_advisory_unlock_all()');
+        });
+        await until('the other one waits', lock(2), true);
+        await longReader.query('commit');
+        await started;
         expect(await migrated).toEqual(migrations.slice(before).map((Migration) => new Migration().name));
       });
     } finally {

@@ -216,6 +216,14 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     await vi.waitFor(() => expect(here.job.seen).toEqual(['known']), 10_000);
     await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000);
   });
+
+  it('passes over regular jobs of a later version that was rolled back, and gives nothing up', async () => {
+    const queue = here.module.get<Queue>(getQueueToken(queueOf.own), { strict: false });
+    const name = 'hourly-of-a-later-version';
+    await queue.upsertJobScheduler(name, { every: 3_600_000 }, { name, data: {} });
+    const counts = () => queue.getJobCounts('completed', 'failed');
+    await vi.waitFor(async () => expect(await counts()).toEqual({ completed: 1, failed: 0 }), 10_000);
+  });
 });
 
 describe('with Redis away', () => {

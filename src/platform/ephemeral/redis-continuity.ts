@@ -62,7 +62,10 @@ export class RedisContinuity {
     private readonly database: Database,
     private readonly settings: SettingStore,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    // Also where nobody asks meanwhile: after a failover there and back it is who it was, and may have lost claims.
+    redis.onReady(() => void this.memory().catch(() => {}));
+  }
 
   /**
    * The memory that the present connection leads to; waits until that is verified.

@@ -62,6 +62,11 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
     return this.#generation;
   }
 
+  /** Hears each time that a connection can be used. */
+  onReady(listener: () => void): void {
+    this.client.on('ready', listener);
+  }
+
   /**
    * Asks it something. One that only makes people wait is left alone for a second.
    *

@@ -35,12 +35,12 @@ export async function migrate(connection: PostgresConnection, now: Date, count?:
   try {
     await taken(lock);
     const pending = await new MigrationExecutor(source).getPendingMigrations();
-    await whenFree(() => source.runMigrations({ transaction: 'each' }));
+    await whenFree(lock, () => source.runMigrations({ transaction: 'each' }));
     await withClient(connection, (client) => migrateQueue(client, queueSchema));
     await ensurePartitions((text) => source.query(text), now);
     return pending.map(({ name }) => name);
   } finally {
-    await lock.query('select pg_advisory_unlock_all()').catch(() => {}); // ends with the session in any case
+    await given(lock).catch(() => {}); // ends with the session in any case
     await lock.release();
     await source.destroy();
   }
@@ -52,6 +52,8 @@ async function taken(lock: QueryRunner): Promise<void> {
   while (!((await lock.query(take)) as { taken: boolean }[])[0]?.taken) await pause(ASK_MILLIS);
 }
 
+const given = (lock: QueryRunner): Promise<unknown> => lock.query('select pg_advisory_unlock_all()');
+
 /**
  * Who changes a table waits for its readers, and everybody else then waits behind: a long read, such as a backup's, would keep all servers
  * from answering for as long as it lasts.
@@ -60,8 +62,11 @@ async function beImpatient(client: pg.ClientBase): Promise<void> {
   await client.query(`set lock_timeout = ${LOCK_MILLIS}`);
 }
 
-/** Tries again while somebody uses a table that is to be changed. Each migration is one transaction: what ran, ran. */
-async function whenFree(run: () => Promise<unknown>): Promise<void> {
+/**
+ * Tries again while somebody uses a table that is to be changed. Each migration is one transaction: what ran, ran. The lock is given back
+ * meanwhile: a process of 0.1.0 that starts waits for it inside a statement, and we would wait for each other.
+ */
+async function whenFree(lock: QueryRunner, run: () => Promise<unknown>): Promise<void> {
   const until = performance.now() + PATIENCE_MILLIS;
   for (;;) {
     try {
@@ -73,7 +78,9 @@ async function whenFree(run: () => Promise<unknown>): Promise<void> {
         throw new Error('a table that is to be changed is in use (a backup, a long read?): try again later', {
           cause: error,
         });
+      await given(lock);
       await pause(PAUSE_MILLIS);
+      await taken(lock);
     }
   }
 }

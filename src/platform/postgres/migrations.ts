@@ -15,7 +15,7 @@ import { Webhooks0014 } from './migrations/0014-webhooks.js';
 import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
 import { KeptDocuments0016 } from './migrations/0016-kept-documents.js';
 import { RefusalsApart0020 } from './migrations/0020-refusals-apart.js';
-import { OutboxByAge0021 } from './migrations/0021-outbox-by-age.js';
+import { ByAge0021 } from './migrations/0021-by-age.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -36,5 +36,5 @@ export const migrations = [
   SecretReminders0015,
   KeptDocuments0016,
   RefusalsApart0020,
-  OutboxByAge0021,
+  ByAge0021,
 ];

@@ -34,9 +34,10 @@ abstract class LaneWorker extends WorkerHost implements OnApplicationBootstrap, 
     this.worker.run().catch((error: unknown) => this.#log.error(`the worker ended: ${String(error)}`));
   }
 
-  async process({ name, data }: QueuedJob): Promise<void> {
+  async process({ name, data, repeatJobKey }: QueuedJob): Promise<void> {
     const job = this.jobs.of(name);
-    // Perhaps of a later version, whose replicas will have had their turn.
+    // Perhaps of a later version, whose replicas will have had their turn. Its schedules stay here when it is rolled back.
+    if (!job && repeatJobKey !== undefined) return;
     if (!job) throw new UnrecoverableError(`there is no job ${name}`);
     await observedJob(name, data as object, () => job.run(data as object));
   }

@@ -9,7 +9,7 @@ import { Clock } from '../src/platform/clock/clock.js';
 import type { PostgresConnection } from '../src/platform/postgres/connection.js';
 import { withClient } from '../src/platform/postgres/connection.js';
 import { freshDatabase } from './postgres.js';
-import { freePort } from './server-process.js';
+import { freePort } from './free-port.js';
 
 /** A clock that moves only when a test says so. It starts at the real time, since other people's clients look at theirs. */
 export class SettableClock extends Clock {

@@ -1,7 +1,7 @@
 import { startTestApp, type TestApp, type TestAppOptions } from './app.js';
 import { HttpBrowser, type Visit } from './http-browser.js';
 import { Idp, type IdpClient } from './idp/idp.js';
-import { freePort } from './server-process.js';
+import { freePort } from './free-port.js';
 
 /** What a provider with `recheck` needs: refresh tokens of it are kept. */
 export const SEALING = {

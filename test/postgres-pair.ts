@@ -8,7 +8,7 @@ import { launch } from '../src/platform/postgres/embedded-launch.js';
 import { chooseRunner } from '../src/platform/postgres/embedded-runner.js';
 import { migrate } from '../src/platform/postgres/migrate.js';
 import { temporaryDirectory } from './postgres.js';
-import { freePort } from './server-process.js';
+import { freePort } from './free-port.js';
 import { until } from './until.js';
 
 /** One server of a pair, on a port of the loopback interface. */

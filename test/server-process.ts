@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SystemClock, type Clock } from '../src/platform/clock/clock.js';
 import type { Target } from './app.js';
+import { freePort } from './free-port.js';
 
 export const serverMain = join(import.meta.dirname, '..', 'dist', 'src', 'main.js');
 
@@ -90,15 +90,5 @@ function untilServing(child: ChildProcess, output: string[]): Promise<void> {
     child.once('exit', (code, signal) =>
       reject(new Error(`the server ended with ${code ?? signal}:\n${output.join('\n')}`)),
     );
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
   });
 }

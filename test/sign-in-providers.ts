@@ -1,7 +1,7 @@
 import { startTestApp, type TestApp, type TestAppOptions } from './app.js';
 import type { HttpBrowser, Visit } from './http-browser.js';
 import { Idp, type IdpClient } from './idp/idp.js';
-import { freePort } from './server-process.js';
+import { freePort } from './free-port.js';
 import { encryptionAtRest } from './upstream/builders.js';
 
 /** Two replicas, a company's identity provider that knows them as `acme`, and nothing about it in their configuration. */

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { CommandLine } from '../command-line.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 
 let app: TestApp;
 let cli: CommandLine;

@@ -23,7 +23,8 @@ import {
   type Flow,
 } from '../builders.js';
 import { emptyDatabase, temporaryDirectory } from '../postgres.js';
-import { freePort, serverMain, startServerProcess, type ServerProcess } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { serverMain, startServerProcess, type ServerProcess } from '../server-process.js';
 
 const folder = temporaryDirectory();
 const databases: Awaited<ReturnType<typeof emptyDatabase>>[] = [];

@@ -3,7 +3,8 @@ import { AesMaster } from '../../src/encryption/aes-master.js';
 import { ByEnvelope } from '../../src/encryption/by-envelope.js';
 import { freshDatabase, openDatabase, temporaryDirectory } from '../postgres.js';
 import { openAll, plantSealedRows } from '../sealed-rows.js';
-import { freePort, startServerProcess, type ServerProcess } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { startServerProcess, type ServerProcess } from '../server-process.js';
 import { startVaultServer, type VaultServer } from '../vault-transit-server.js';
 import { vaultDriver } from '../vault.js';
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aFlow, aGrantedCode, allow, pkce, redeem, refresh, type Flow } from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
 import { temporaryDirectory } from '../postgres.js';
-import { freePort, startServerProcess, type ServerProcess } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { startServerProcess, type ServerProcess } from '../server-process.js';
 
 const FAMILIES = 500;
 

@@ -6,7 +6,7 @@ import { WatchfulSentinelConnector } from '../../src/platform/ephemeral/watchful
 import { startTestApp } from '../app.js';
 import { startRedis, type TestRedis } from '../redis.js';
 import { ScriptedSentinel } from '../scripted-sentinel.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 import { until } from '../until.js';
 
 const NAME = 'authplane';

@@ -5,7 +5,8 @@ import { aVending, aWorld, credentialOf, stateOf, type Vending, type World } fro
 import { exchange, outcome } from '../exchanges.js';
 import { untilWaiting } from '../held-lock.js';
 import { freshDatabase, temporaryDirectory } from '../postgres.js';
-import { freePort, startServerProcess, type ServerProcess } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { startServerProcess, type ServerProcess } from '../server-process.js';
 import { withClient } from '../../src/platform/postgres/connection.js';
 
 const data = temporaryDirectory();

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aConfidentialClient, aResource, introspect, postForm, type ClientFixture } from '../builders.js';
 import { letActAs } from '../exchanges.js';
 import { temporaryDirectory } from '../postgres.js';
-import { freePort, serverMain, startServerProcess, type ServerProcess } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { serverMain, startServerProcess, type ServerProcess } from '../server-process.js';
 
 const SOON = { timeout: 20_000, interval: 50 };
 const COUNT = 3;

@@ -248,7 +248,9 @@ describe('signing a person out everywhere', () => {
     for (let round = 0; round < 12; round += 1) {
       const browser = new HttpBrowser();
       const { verifier, challenge } = pkce();
-      const login = await browser.follow(await browser.get(authorizeUrl(flow, challenge)), app.url);
+      // Where the decision was earlier than the end it is remembered, and would not be asked for again.
+      const url = authorizeUrl(flow, challenge, { prompt: 'consent' });
+      const login = await browser.follow(await browser.get(url), app.url);
       const page = await browser.follow(await signIn(browser, login, flow.user), app.url);
       const consent = browser.post(`${app.url}/consent`, { ...page.form('decision'), decision: 'allow' });
       const logout = await app.admin('DELETE', `/admin/users/${flow.user.id}/tokens`);

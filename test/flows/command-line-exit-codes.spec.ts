@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { aClient, aUser } from '../builders.js';
 import { CommandLine, runProgram } from '../command-line.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 
 let app: TestApp;
 let cli: CommandLine;

@@ -4,7 +4,7 @@ import { aFlow, refresh, tokensOf } from '../builders.js';
 import { SEALING } from '../federating.js';
 import { HttpBrowser } from '../http-browser.js';
 import { Idp } from '../idp/idp.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 
 let idp: Idp;
 let app: TestApp;

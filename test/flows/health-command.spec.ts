@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { freePort, serverMain } from '../server-process.js';
+import { freePort } from '../free-port.js';
+import { serverMain } from '../server-process.js';
 
 interface Said {
   readonly code: number;

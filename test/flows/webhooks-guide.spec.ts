@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { expect, it } from 'vitest';
 import { startTestApp } from '../app.js';
 import { aSecret } from '../receiver.js';
-import { freePort } from '../server-process.js';
+import { freePort } from '../free-port.js';
 
 const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/webhooks.md'), 'utf8');
 

@@ -63,7 +63,7 @@ describe('redirectUriProblem', () => {
     ['a wildcard', 'https://*.example.com/cb', 'letters, digits'],
     ['a host with a comma', 'https://a.example,b.example/cb', 'letters, digits'],
     ['a host of dots', 'https://../cb', 'letters, digits'],
-    ['a host that does not parse', 'https://xn--/cb', 'absolute'],
+    ['a host that does not parse', 'https://256.1.1.1/cb', 'absolute'],
     ['a relative reference', '/cb', 'absolute'],
     ['nothing', '', 'RFC 3986'],
     ['over 2048 characters', `https://app.example.com/${'a'.repeat(2048)}`, '2048'],

@@ -1,7 +1,7 @@
-import { GuardedFetch } from '../src/platform/http-client/guarded-fetch.js';
 import { Clock } from '../src/platform/clock/clock.js';
-import { VaultClient } from '../src/encryption/vault-client.js';
-import { VaultLogin, type VaultAuth } from '../src/encryption/vault-login.js';
+import { TransitEngine } from '../src/platform/vault/transit-engine.js';
+import { VaultClient } from '../src/platform/vault/vault-client.js';
+import { VaultLogin, type VaultAuth } from '../src/platform/vault/vault-login.js';
 import { VaultTransit } from '../src/encryption/vault-transit.js';
 import type { VaultServer } from './vault-transit-server.js';
 
@@ -36,7 +36,7 @@ export function vaultDriver(
     timeoutMillis = 5_000,
   }: DriverOptions = {},
 ): { driver: VaultTransit; login: VaultLogin } {
-  const client = new VaultClient(new GuardedFetch(), { address: at.address, allowHttp: true, timeoutMillis });
+  const client = VaultClient.at({ address: at.address, allowHttp: true, timeoutMillis });
   const login = new VaultLogin(client, auth, clock);
-  return { login, driver: new VaultTransit(client, login, { mountPath, keyName }) };
+  return { login, driver: new VaultTransit(new TransitEngine(client, login, { mountPath, keyName })) };
 }

@@ -1,14 +1,13 @@
 import type { Config } from '../config/config.js';
 import type { Breakers } from '../platform/breaker/breakers.js';
 import type { Clock } from '../platform/clock/clock.js';
-import { GuardedFetch } from '../platform/http-client/guarded-fetch.js';
-import { HostBreakers } from '../platform/http-client/host-breakers.js';
+import { TransitEngine } from '../platform/vault/transit-engine.js';
+import { VaultClient } from '../platform/vault/vault-client.js';
+import { VaultLogin } from '../platform/vault/vault-login.js';
 import { AesMaster } from './aes-master.js';
 import { ByEnvelope } from './by-envelope.js';
 import type { Encryption } from './encryption.js';
 import { NoEncryption } from './no-encryption.js';
-import { VaultClient } from './vault-client.js';
-import { VaultLogin } from './vault-login.js';
 import { VaultTransit } from './vault-transit.js';
 
 /** The drivers that the configuration describes: the one in force, and what else opens. */
@@ -37,10 +36,7 @@ export function driversOf(config: Config, clock: Clock, breakers?: Breakers): Dr
 function vaultOf(config: Config, clock: Clock, breakers?: Breakers): { vault?: VaultTransit; login?: VaultLogin } {
   const { address, keyName, mountPath, credentials, approle } = config.dataEncryption.vaultTransitEncrypt;
   if (!address || !keyName || !credentials) return {};
-  const client = new VaultClient(new GuardedFetch(undefined, new HostBreakers(breakers, 'vault')), {
-    address,
-    allowHttp: config.isLocal,
-  });
+  const client = VaultClient.at({ address, allowHttp: config.isLocal }, breakers);
   const login = new VaultLogin(client, { ...credentials, mountPath: approle.mountPath }, clock);
-  return { login, vault: new VaultTransit(client, login, { mountPath, keyName }) };
+  return { login, vault: new VaultTransit(new TransitEngine(client, login, { mountPath, keyName })) };
 }

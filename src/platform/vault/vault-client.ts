@@ -1,6 +1,8 @@
 import { OAuthError } from '#libs/oauth';
-import { FetchFailed, FetchRefused } from '../platform/http-client/fetch-errors.js';
-import type { FetchedAnswer, GuardedFetch } from '../platform/http-client/guarded-fetch.js';
+import { FetchFailed, FetchRefused } from '../http-client/fetch-errors.js';
+import type { Breakers } from '../breaker/breakers.js';
+import { GuardedFetch, type FetchedAnswer, type GuardedGet } from '../http-client/guarded-fetch.js';
+import { HostBreakers } from '../http-client/host-breakers.js';
 import { Turns } from './turns.js';
 
 export interface VaultAnswer {
@@ -18,6 +20,8 @@ export interface VaultAddress {
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
+/** A key is told of with all its versions. */
+const MAX_READ_BYTES = 512 * 1024;
 const TIMEOUT_MILLIS = 5_000;
 const AT_ONCE = 12;
 const MAX_WAITING = 500;
@@ -27,6 +31,10 @@ const meaningful = [200, 400, 403, 404];
 export class VaultClient {
   readonly #timeoutMs: number;
   readonly #turns: Turns;
+
+  static at(address: VaultAddress, breakers?: Breakers): VaultClient {
+    return new VaultClient(new GuardedFetch(undefined, new HostBreakers(breakers, 'vault')), address);
+  }
 
   /** @param fetch one of its own: vends in a crowd must not be in the way of other requests, nor these of them */
   constructor(
@@ -41,24 +49,38 @@ export class VaultClient {
    * @param path below /v1/
    * @throws OAuthError `vault_unavailable`
    */
-  async post(path: string, body: object, token?: string): Promise<VaultAnswer> {
-    const options = {
-      trust: 'operator',
-      allowHttp: this.at.allowHttp,
-      maxBytes: MAX_ANSWER_BYTES,
-      timeoutMs: this.#timeoutMs,
-      accept: 'application/json',
-      contentType: 'application/json',
-      body: JSON.stringify(body),
-      headers: { 'x-vault-request': 'true', ...(token === undefined ? {} : { 'x-vault-token': token }) },
-    } as const;
-    const url = `${this.at.address.replace(/\/+$/, '')}/v1/${path}`;
+  post(path: string, body: object, token?: string): Promise<VaultAnswer> {
+    const sent = { contentType: 'application/json', body: JSON.stringify(body) };
+    return this.#send(() => this.fetch.post(this.#url(path), { ...this.#options(MAX_ANSWER_BYTES, token), ...sent }));
+  }
+
+  /** As `post`. */
+  get(path: string, token: string): Promise<VaultAnswer> {
+    return this.#send(() => this.fetch.get(this.#url(path), this.#options(MAX_READ_BYTES, token)));
+  }
+
+  async #send(work: () => Promise<FetchedAnswer>): Promise<VaultAnswer> {
     try {
-      return read(await this.#turns.run(() => this.fetch.post(url, options)));
+      return read(await this.#turns.run(work));
     } catch (error) {
       if (error instanceof FetchFailed || error instanceof FetchRefused) throw vaultUnavailable(error.reason);
       throw error;
     }
+  }
+
+  #url(path: string): string {
+    return `${this.at.address.replace(/\/+$/, '')}/v1/${path}`;
+  }
+
+  #options(maxBytes: number, token?: string): GuardedGet {
+    return {
+      trust: 'operator',
+      allowHttp: this.at.allowHttp,
+      maxBytes,
+      timeoutMs: this.#timeoutMs,
+      accept: 'application/json',
+      headers: { 'x-vault-request': 'true', ...(token === undefined ? {} : { 'x-vault-token': token }) },
+    };
   }
 }
 

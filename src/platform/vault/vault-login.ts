@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { OAuthError } from '#libs/oauth';
-import type { Clock } from '../platform/clock/clock.js';
+import type { Clock } from '../clock/clock.js';
 import { vaultUnavailable, type VaultAnswer, type VaultClient } from './vault-client.js';
 
 export type VaultAuth =

@@ -1,4 +1,4 @@
-import { FetchFailed } from '../platform/http-client/fetch-errors.js';
+import { FetchFailed } from '../http-client/fetch-errors.js';
 
 /** Lets a few at a time do something; the others wait for a while, in order. */
 export class Turns {

@@ -19,7 +19,7 @@ import { EncryptionModule } from './encryption/encryption.module.js';
 import { ReencryptionModule } from './encryption/reencryption.module.js';
 import { GrantsModule } from './grants/grants.module.js';
 import { KeysModule } from './keys/keys.module.js';
-import { sealedKeyColumn } from './keys/private-keys.js';
+import { sealedKeyColumn } from './keys/sealed-private-keys.js';
 import type { Clock } from './platform/clock/clock.js';
 import { BreakerModule } from './platform/breaker/breaker.module.js';
 import { ClockModule } from './platform/clock/clock.module.js';

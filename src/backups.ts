@@ -76,6 +76,8 @@ export async function restoreFrom(loaded: Config, input: string, options: Restor
   console.log(keepTokens ? 'tokens and sessions are as they were' : 'tokens, codes and sessions of before have ended');
   if (manifest.keyStore === 'keyfile')
     console.log(`private signing keys are not in a backup: copy the files to ${config.signing.keyPath}, or forget-key`);
+  if (manifest.keyStore === 'vault_transit')
+    console.log('private signing keys are not in a backup: configure the Vault that has them, or forget-key');
 }
 
 /** The settings whose secret is missing now. A former master key that is still there opens what it sealed. */

@@ -5,7 +5,7 @@ import { brokerSealedColumns } from '../src/broker/credential-vault.js';
 import type { Encryption } from '../src/encryption/encryption.js';
 import type { SealedColumn } from '../src/encryption/sealed-column.js';
 import type { Database } from '../src/platform/postgres/database.js';
-import { sealedKeyColumn } from '../src/keys/private-keys.js';
+import { sealedKeyColumn } from '../src/keys/sealed-private-keys.js';
 import { uuid7 } from '../src/platform/uuid7.js';
 
 type Ask = Pick<Database, 'query'>;

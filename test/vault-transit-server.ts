@@ -1,6 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { serve } from './outgoing.js';
+import {
+  addVersion,
+  aVaultSigningKey,
+  describeKey,
+  signWith,
+  type VaultSigningKey,
+  type VaultSigningType,
+} from './vault-signing-key.js';
 
 /** How the server is, or what a proxy in front of it does. */
 export type VaultState = 'open' | 'sealed' | 'silent' | 'redirecting' | 'huge' | 'garbled' | 'cut' | 'broken';
@@ -24,6 +32,12 @@ export interface VaultServer {
   state: VaultState;
   /** After so many calls from now it is as `state` says; resolves when the next one has come. */
   turnsAfter(calls: number, state: VaultState): Promise<void>;
+  /** Operations that the policy of every token but the root's leaves out, as they stand in `calls`. */
+  readonly denied: Set<string>;
+  /** What whoever stands between makes of an answer of 200. */
+  between: ((call: string, body: any) => unknown) | undefined;
+  /** A key of a signing type, or another one in the place of one. */
+  makeSigningKey(key: string, type: VaultSigningType): VaultSigningKey;
   rotate(key: string): void;
   /** Values of older versions are refused. */
   raiseMinimum(key: string, version: number): void;
@@ -53,7 +67,7 @@ interface Answer {
 const said = (status: number, ...errors: string[]): Answer => ({ status, body: { errors } });
 
 /**
- * As much of Vault's API as the driver speaks: Transit with associated data, AppRole, renewal. Statuses and the texts of errors are those of
+ * As much of Vault's API as the server speaks: Transit with associated data, signing keys, AppRole, renewal. Statuses and the texts of errors are those of
  * Vault 1.21. Keys and tokens are in memory.
  */
 export async function startVaultServer({
@@ -62,6 +76,8 @@ export async function startVaultServer({
   lease = 1200,
 }: VaultOptions = {}): Promise<VaultServer> {
   const keys = new Map<string, Key>([['authplane', { versions: [randomBytes(32)], minimum: 1 }]]);
+  const signingKeys = new Map<string, VaultSigningKey>();
+  const denied = new Set<string>();
   const role = { roleId: randomUUID(), secretId: randomUUID() };
   const root = `hvs.${randomBytes(12).toString('hex')}`;
   const tokens = new Map<string, Token>([[root, { endsAt: Infinity, seconds: 0, renewable: false }]]);
@@ -95,6 +111,25 @@ export async function startVaultServer({
     return { status: 200, body: authOf(token) };
   };
 
+  const signing = (
+    method: string,
+    operation: string,
+    name: string,
+    rest: string,
+    body: Record<string, unknown>,
+  ): Answer => {
+    const key = signingKeys.get(name);
+    if (operation === 'sign') {
+      const signed = key ? signWith(key, body) : 'signing key not found';
+      return typeof signed === 'string' ? said(400, signed) : { status: 200, body: { data: signed } };
+    }
+    if (rest === 'rotate' && method === 'POST') {
+      if (!key) return said(400, 'key not found');
+      addVersion(key);
+    }
+    return key ? { status: 200, body: { data: describeKey(key, name) } } : said(404);
+  };
+
   const transit = (operation: string, name: string, body: Record<string, unknown>): Answer => {
     const key = keys.get(name);
     if (!key) return operation === 'decrypt' ? said(400, 'encryption key not found') : said(403, 'permission denied');
@@ -112,7 +147,10 @@ export async function startVaultServer({
     const token = String(req.headers['x-vault-token'] ?? '');
     if (!((tokens.get(token)?.endsAt ?? 0) > now())) return said(403, 'permission denied', 'invalid token');
     if (path.join('/') === 'auth/token/renew-self') return renew(token);
-    const [mount, operation = '', name = ''] = path;
+    if (token !== root && denied.has(path.join('/'))) return said(403, '1 error occurred:\n\t* permission denied\n\n');
+    const [mount, operation = '', name = '', rest = ''] = path;
+    if (mount === 'transit' && ['sign', 'keys'].includes(operation))
+      return signing(req.method ?? '', operation, name, rest, body);
     return mount === 'transit'
       ? transit(operation, name, body)
       : said(404, `no handler for route "${path.join('/')}". route entry not found.`);
@@ -125,7 +163,10 @@ export async function startVaultServer({
       turned();
     }
     if (vault.state === 'open')
-      void answerTo(req).then((answer) => send(res, answer.status, JSON.stringify(answer.body)));
+      void answerTo(req).then(({ status, body }) => {
+        const call = (req.url ?? '').slice('/v1/'.length);
+        send(res, status, JSON.stringify(status === 200 && vault.between ? vault.between(call, body) : body));
+      });
     else misbehave[vault.state](res);
   });
 
@@ -141,7 +182,18 @@ export async function startVaultServer({
       turnsTo = state;
       return new Promise((resolve) => (turned = resolve));
     },
-    rotate: (name) => void keys.get(name)?.versions.push(randomBytes(32)),
+    denied,
+    between: undefined,
+    makeSigningKey: (name, type) => {
+      const key = aVaultSigningKey(type);
+      signingKeys.set(name, key);
+      return key;
+    },
+    rotate: (name) => {
+      const signs = signingKeys.get(name);
+      if (signs) addVersion(signs);
+      else keys.get(name)?.versions.push(randomBytes(32));
+    },
     raiseMinimum: (name, version) => void Object.assign(keys.get(name) as Key, { minimum: version }),
     issue,
     endTokens: () => [...tokens.keys()].filter((token) => token !== root).forEach((token) => tokens.delete(token)),

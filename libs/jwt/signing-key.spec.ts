@@ -1,9 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { calculateJwkThumbprint } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { signingAlgs } from './algorithms.js';
-import { generateSigningKey, importPrivate, SigningKeyRefused } from './signing-key.js';
+import { generateSigningKey, importPrivate, importRemote, SigningKeyRefused } from './signing-key.js';
 
 const pkcs8 = { type: 'pkcs8', format: 'pem' } as const;
 const pemOf = {
@@ -72,5 +72,35 @@ describe('signing keys', () => {
     for (const pem of unreadable) {
       await expect(importPrivate(pem, 'EdDSA')).rejects.toThrow(/^not an unencrypted private key in PEM$/);
     }
+  });
+
+  it.each(signingAlgs)('for %s that sign elsewhere tell their own signatures from all others', async (alg) => {
+    const { privatePem, publicJwk, kid } = await generateSigningKey(alg);
+    const stranger = await importPrivate((await generateSigningKey(alg)).privatePem, alg);
+    const pem = createPublicKey({ key: publicJwk as Record<string, string>, format: 'jwk' });
+    const data = Buffer.from('header.claims');
+    const signature = await (await importPrivate(privatePem, alg)).sign(data);
+    for (const given of [publicJwk, pem.export({ type: 'spki', format: 'pem' }).toString()]) {
+      const key = await importRemote(given, alg);
+      expect(key).toMatchObject({ kid, publicJwk });
+      expect(key.verify(data, signature)).toBe(true);
+      expect(key.verify(Buffer.from('header.other'), signature)).toBe(false);
+      expect(key.verify(data, await stranger.sign(data))).toBe(false);
+      expect(key.verify(data, Buffer.alloc(0))).toBe(false);
+    }
+  });
+
+  it.each([
+    ['RSA of 1024 bits', 'RS256', 'an RSA key needs at least 2048 bits'],
+    ['RSA-PSS', 'RS256', 'the key is not one for RS256'],
+    ['P-384', 'ES256', 'the key is not one for ES256'],
+  ] as const)('that sign elsewhere of the kind %s are refused for %s', async (kind, alg, problem) => {
+    const pem = createPublicKey(pemOf[kind].toString()).export({ type: 'spki', format: 'pem' }).toString();
+    await expect(importRemote(pem, alg)).rejects.toThrow(problem);
+  });
+
+  it('that sign elsewhere are refused when their public half cannot be read', async () => {
+    for (const unreadable of ['', 'a key', { kty: 'OKP', crv: 'Ed25519', x: 'AA' }])
+      await expect(importRemote(unreadable, 'EdDSA')).rejects.toThrow(SigningKeyRefused);
   });
 });

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportPKCS8, generateKeyPair, type JWK } from 'jose';
 import { fitsAlg, type SigningAlg } from './algorithms.js';
@@ -40,6 +40,26 @@ export async function importPrivate(pem: string, alg: SigningAlg): Promise<Signi
   return { kid, alg, sign: signers[alg](key), publicJwk };
 }
 
+/** The public half of a key that signs elsewhere. */
+export interface RemoteKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  /** Ready for a JWKS: with `kid`, `alg` and `use`. */
+  readonly publicJwk: JWK;
+  /** Whether this is the signature of a JWS over these bytes. */
+  readonly verify: (data: Buffer, signature: Buffer) => boolean;
+}
+
+/**
+ * @param given a public key as PEM (SPKI) or as a JWK
+ * @throws SigningKeyRefused as `importPrivate`
+ */
+export async function importRemote(given: string | JWK, alg: SigningAlg): Promise<RemoteKey> {
+  const key = readPublic(given);
+  const check = verifiers[alg];
+  return { ...(await publicHalf(key, alg)), verify: (data, signature) => check(key, data, signature) };
+}
+
 const signOnAnotherThread = promisify(sign);
 
 /** RFC 7518 §3.3, §3.4; RFC 8037 §3.1. On a curve a signature is made sooner than another thread would begin with it. */
@@ -48,6 +68,22 @@ const signers: Readonly<Record<SigningAlg, (key: KeyObject) => SigningKey['sign'
   EdDSA: (key) => (data) => sign(null, data, key),
   RS256: (key) => (data) => signOnAnotherThread('sha256', data, key),
 };
+
+const verifiers: Readonly<Record<SigningAlg, (key: KeyObject, data: Buffer, signature: Buffer) => boolean>> = {
+  ES256: (key, data, signature) => verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature),
+  EdDSA: (key, data, signature) => verify(null, data, key, signature),
+  RS256: (key, data, signature) => verify('sha256', data, key, signature),
+};
+
+function readPublic(given: string | JWK): KeyObject {
+  try {
+    return typeof given === 'string'
+      ? createPublicKey(given)
+      : createPublicKey({ key: given as Record<string, string>, format: 'jwk' });
+  } catch {
+    throw new SigningKeyRefused('not a public key in PEM or JWK');
+  }
+}
 
 function readPem(pem: string): KeyObject {
   try {
@@ -69,7 +105,7 @@ async function publicHalf(key: KeyObject, alg: SigningAlg): Promise<{ publicJwk:
 /** Undefined for kinds that have no JWK form in Node (RSA-PSS, DSA, other curves); none of our algorithms takes them. */
 function jwkOf(key: KeyObject): JWK | undefined {
   try {
-    return createPublicKey(key).export({ format: 'jwk' }) as JWK;
+    return (key.type === 'public' ? key : createPublicKey(key)).export({ format: 'jwk' }) as JWK;
   } catch {
     return undefined;
   }

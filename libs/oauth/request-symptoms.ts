@@ -91,7 +91,7 @@ export const requestSymptoms = {
       'Look at Redis, or else the database; try again after Retry-After.',
     ],
     vault_unavailable: [
-      'Vault, which seals what is stored, does not answer, is sealed, or does not let this server in.',
+      'Vault, which seals what is stored or signs tokens, does not answer, is sealed, or does not let this server in.',
       'Nothing was consumed or issued; try again after Retry-After.',
     ],
     metadata_document_unavailable: [

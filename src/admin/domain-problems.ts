@@ -21,6 +21,7 @@ import {
 } from '../broker/provider-registry.js';
 import { OidcMembersWrong } from '../config/stored-oidc-provider.js';
 import { EncryptionOff } from '../encryption/encryption.js';
+import { KeyStoreUnfit } from '../keys/private-keys.js';
 import {
   ClientDescribedByDocument,
   ClientExists,
@@ -59,6 +60,7 @@ const problems: readonly [thrown: abstract new (...args: never[]) => Error, prob
   [ProviderInUse, (message) => conflict('broker_provider_in_use', message)],
   [DataEncryptionRequired, (message) => conflict('data_encryption_required', message)],
   [EncryptionOff, (message) => conflict('encryption_off', message)],
+  [KeyStoreUnfit, (message) => conflict('key_store_unfit', message)],
   [IssuanceNotRevocable, (message) => conflict('issuance_not_revocable', message)],
   [IdpNotFound, () => notFound('idp')],
   [IdpInvalid, (message) => invalidRequest(message)],

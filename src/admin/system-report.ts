@@ -41,7 +41,7 @@ export class SystemReport {
       subsystems: [
         { name: 'storage', status: checks.database, driver: storage.driver },
         ...(checks.redis === undefined ? [] : [{ name: 'redis', status: checks.redis }]),
-        { name: 'signing', status: 'ok', driver: signing.keyStore },
+        { name: 'signing', status: checks.signing ?? 'ok', driver: signing.keyStore },
         ...(checks.encryption === undefined
           ? []
           : [{ name: 'encryption', status: checks.encryption, driver: dataEncryption.driver }]),

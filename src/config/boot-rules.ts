@@ -43,6 +43,7 @@ const rules: readonly Rule[] = [
       ? 'data_encryption.vault_transit_encrypt.address must be https unless the issuer is on localhost'
       : undefined,
   ],
+  vaultSigningRules,
   ({ signing, dataEncryption }) => [
     signing.keyStore === 'postgres_key' && !dataEncryption.driver
       ? 'signing.key_store postgres_key needs encryption at rest: set data_encryption.driver to aes_master or vault_transit_encrypt, or key_store to keyfile'
@@ -83,6 +84,33 @@ function endpointProblem(setting: string, endpoint: string | undefined, insecure
     return `${setting} is required: where an OpenTelemetry collector listens, such as collector:4318`;
   if (otlpUrl(endpoint, insecure, 'traces')) return undefined;
   return `${setting} must be https, or insecure beside it true`;
+}
+
+/** Also of a Vault that signs no more: what is half there would be found out when it is needed. */
+function vaultSigningRules(config: Config): string[] {
+  const { keyStore, vaultTransit } = config.signing;
+  const { address, token, approle } = vaultTransit;
+  const at = 'signing.vault_transit';
+  if (!address)
+    return keyStore === 'vault_transit'
+      ? [`${at}.address is required with signing.key_store vault_transit: set AUTHPLANE_VAULT_ADDR=https://...`]
+      : [];
+  const problems: string[] = [];
+  if (production(config) && address.startsWith('http:'))
+    problems.push(`${at}.address must be https unless the issuer is on localhost`);
+  if (token && (approle.roleId || approle.secretId))
+    problems.push(`${at}.token and ${at}.approle exclude each other: set one of them`);
+  else if (Boolean(approle.roleId) !== Boolean(approle.secretId))
+    problems.push(
+      approle.roleId
+        ? `${at}.approle.secret_id is required beside role_id: set AUTHPLANE_VAULT_APPROLE_SECRET_ID`
+        : `${at}.approle.role_id is required beside secret_id: set AUTHPLANE_VAULT_APPROLE_ROLE_ID`,
+    );
+  else if (!token && !approle.roleId)
+    problems.push(
+      `${at} needs credentials: set AUTHPLANE_VAULT_TOKEN, or AUTHPLANE_VAULT_APPROLE_ROLE_ID and AUTHPLANE_VAULT_APPROLE_SECRET_ID`,
+    );
+  return problems;
 }
 
 function webhookRules(config: Config): string[] {

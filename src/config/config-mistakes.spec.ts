@@ -42,7 +42,20 @@ STORAGE_POSTGRES_DSN=mysql://db -> storage.postgres.dsn must be a postgres:// UR
 STORAGE_POSTGRES_MAX_CONNS=2 -> storage.postgres.min_conns must be at most storage.postgres.max_conns
 REDIS_URL=localhost:6379 -> redis.url must be a redis:// or rediss:// URL
 SIGNING_KEY_STORE=postgres_key -> signing.key_store postgres_key needs encryption at rest
-SIGNING_KEY_STORE=vault -> signing.key_store must be one of keyfile, postgres_key
+SIGNING_KEY_STORE=vault -> signing.key_store must be one of keyfile, postgres_key, vault_transit
+SIGNING_KEY_STORE=vault_transit; VAULT_TOKEN=t -> signing.vault_transit.address is required with signing.key_store vault_transit: set AUTHPLANE_VAULT_ADDR
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault -> signing.vault_transit needs credentials: set AUTHPLANE_VAULT_TOKEN, or AUTHPLANE_VAULT_APPROLE_ROLE_ID
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault; VAULT_APPROLE_ROLE_ID=r -> signing.vault_transit.approle.secret_id is required beside role_id
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault; VAULT_APPROLE_SECRET_ID=s -> signing.vault_transit.approle.role_id is required beside secret_id
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_ROLE_ID=r; VAULT_APPROLE_SECRET_ID=s -> signing.vault_transit.token and signing.vault_transit.approle exclude each other
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_ROLE_ID=r -> signing.vault_transit.token and signing.vault_transit.approle exclude each other
+VAULT_ADDR=https://vault -> signing.vault_transit needs credentials
+VAULT_ADDR=https://me@vault; VAULT_TOKEN=t -> signing.vault_transit.address must be an https URL
+VAULT_ADDR=https://vault; VAULT_TOKEN=a b -> signing.vault_transit.token must be printable characters without spaces
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_MOUNT=../sys -> signing.vault_transit.mount must be a mount path
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_MOUNT=a//b -> signing.vault_transit.approle.mount must be a mount path
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_KEY_NAME=a/b -> signing.vault_transit.key_name must be a key name
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TIMEOUT=2m -> signing.vault_transit.timeout must be at least 1s and at most 60s
 SIGNING_ALGORITHM=HS256 -> signing.algorithm must be one of ES256, RS256, EdDSA, not HS256
 DATA_ENCRYPTION_DRIVER=rot13 -> data_encryption.driver must be one of aes_master
 DATA_ENCRYPTION_DRIVER=aes_master -> missing key_env
@@ -121,6 +134,7 @@ SERVER_ISSUER=https://Auth.example.com -> server.issuer must be spelled https://
 CIMD_REQUIRE_HTTPS=false -> cimd.require_https must be true
 CIMD_ALLOW_PRIVATE_ADDRESSES=true -> cimd.allow_private_addresses must be false
 DATA_ENCRYPTION_VAULT_ADDRESS=http://vault -> data_encryption.vault_transit_encrypt.address must be https
+SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=http://vault; VAULT_TOKEN=t -> signing.vault_transit.address must be https unless the issuer is on localhost
 OIDC_ENABLED=true; OIDC_CLIENT_ID=c; OIDC_ISSUER=http://idp.example -> oidc.issuer must be https
 `;
 

@@ -20,13 +20,13 @@ import {
   ServerSettings,
   RetentionSettings,
   SecretReminderSettings,
-  SigningSettings,
   StorageSettings,
 } from './server-settings.js';
 import { ObservabilitySettings } from './observability-settings.js';
 import { OidcSettings } from './oidc-settings.js';
 import { ProviderSeed, SingleProviderSettings } from './provider-seed.js';
 import { ResourceSeed, SingleResourceSettings } from './resource-seed.js';
+import { SigningSettings } from './signing-settings.js';
 import { WebhookSettings } from './webhook-settings.js';
 import type { SecretReferences } from './secret-references.js';
 

@@ -130,7 +130,15 @@ describe('loadConfig', () => {
   });
 
   it('reads secrets that rows name only under their prefixes', () => {
-    const env = { CONNECTOR_A: 'a', AUTHPLANE_VAULT_B: 'b', AUTHPLANE_SESSION_SECRET: 's'.repeat(32), CONNECTOR_: 'x' };
+    const env = {
+      CONNECTOR_A: 'a',
+      AUTHPLANE_VAULT_B: 'b',
+      AUTHPLANE_SESSION_SECRET: 's'.repeat(32),
+      CONNECTOR_: 'x',
+      AUTHPLANE_VAULT_ADDR: 'https://vault',
+      AUTHPLANE_VAULT_APPROLE_ROLE_ID: 'role',
+      AUTHPLANE_VAULT_APPROLE_SECRET_ID: 'secret',
+    };
     const { secretReferences: references } = load(env);
     expect(['CONNECTOR_A', 'AUTHPLANE_VAULT_B'].map((name) => references.read(name))).toEqual(['a', 'b']);
     const others = [
@@ -143,6 +151,9 @@ describe('loadConfig', () => {
       'XCONNECTOR_A',
       '',
     ];
+    // Its own secrets of that prefix: a provider would be shown them.
+    const own = ['TOKEN', 'ADDR', 'APPROLE_ROLE_ID', 'APPROLE_SECRET_ID', 'TRANSIT_KEY_NAME'];
+    others.push(...own.map((name) => `AUTHPLANE_VAULT_${name}`));
     expect(others.map((name) => references.read(name))).toEqual(others.map(() => undefined));
     expect(`${JSON.stringify(load(env))}${JSON.stringify(references)}`).not.toContain('"a"');
   });
@@ -232,6 +243,7 @@ describe('variables', () => {
     ['AUTHPLANE_SESION_SECRET', 'did you mean AUTHPLANE_SESSION_SECRET?'],
     ['AUTHPLANE_DATA_ENCRYPTION_AES_MASTER_KEY_ENV', 'did you mean AUTHPLANE_DATA_ENCRYPTION_KEY_ENV?'],
     ['AUTHPLANE_BROKER_PROVIDERS', 'broker_providers is set in the YAML file only'],
+    ['AUTHPLANE_VAULT_TRANSIT_KEYNAME', 'did you mean AUTHPLANE_VAULT_TRANSIT_KEY_NAME?'],
     ['AUTHPLANE_SERVER_PORT', 'docs/reference/settings.md has all of them'],
     ['AUTHPLANE_QUITE_ANOTHER_THING', 'docs/reference/settings.md has all of them'],
   ])('%s, which is none of ours, is told at boot', (name, advice) => {

@@ -1,7 +1,10 @@
 import type { Environment } from './settings-reader.js';
 
+/** The server's own settings of that beginning: what it shows to Vault must not become a secret that some provider is shown. */
+const OWN = /^AUTHPLANE_VAULT_(?:ADDR$|TOKEN$|TIMEOUT$|APPROLE_|TRANSIT_)/;
+
 /** What a reference must look like before the environment is looked at, so that a row cannot name the server's own secrets. */
-export const SECRET_REFERENCE = /^(?:CONNECTOR_|AUTHPLANE_VAULT_)[A-Z][A-Z0-9_]*$/;
+const SECRET_REFERENCE = /^(?:CONNECTOR_|AUTHPLANE_VAULT_)[A-Z][A-Z0-9_]*$/;
 
 const MAX_NAME = 128;
 
@@ -19,4 +22,5 @@ export class SecretReferences {
   }
 }
 
-export const isSecretReference = (name: string): boolean => name.length <= MAX_NAME && SECRET_REFERENCE.test(name);
+export const isSecretReference = (name: string): boolean =>
+  name.length <= MAX_NAME && SECRET_REFERENCE.test(name) && !OWN.test(name);

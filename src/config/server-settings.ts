@@ -173,37 +173,6 @@ export class RedisSettings {
   }
 }
 
-export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
-
-export class SigningSettings {
-  @text('algorithm', {
-    default: 'ES256',
-    oneOf: ['ES256', 'RS256', 'EdDSA'],
-    about: 'Of the next key that is made. After a change: restart, then rotate.',
-  })
-  readonly algorithm: SigningAlgorithm;
-
-  @text('key_store', {
-    default: 'keyfile',
-    oneOf: ['keyfile', 'postgres_key'],
-    about:
-      'keyfile: PEM files below key_path, for one machine; postgres_key: sealed rows, for replicas, needs data_encryption.',
-  })
-  readonly keyStore: 'keyfile' | 'postgres_key';
-
-  @duration('rotation_interval', {
-    default: '90d',
-    min: '0',
-    max: '365d',
-    about:
-      'How long a key signs before the next one is made by itself, which is published ten minutes before it signs; 0: never by itself.',
-  })
-  readonly rotationIntervalSeconds: number;
-
-  @text('key_path', { defaultText: '`<data_dir>/keys`', about: 'Directory of the key files.' })
-  readonly keyPath: string;
-}
-
 export class RetentionSettings {
   @integer('issuance_days', {
     default: 90,

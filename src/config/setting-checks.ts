@@ -171,6 +171,13 @@ export const IsVaultKeyName = (): Check =>
     must('a key name of letters, digits, _, - and .', (value) => /^\w(?:[\w.-]{0,126}\w)?$/.test(value)),
   );
 
+/** What goes into a header as it is, such as a token. */
+export const IsHeaderText = (): Check =>
+  check(
+    'isHeaderText',
+    must('printable characters without spaces', (value) => /^[\x21-\x7e]{1,4096}$/.test(value)),
+  );
+
 export const IsHostName = (): Check =>
   check(
     'isHostName',

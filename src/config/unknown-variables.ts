@@ -1,11 +1,12 @@
 import { Config } from './config.js';
 import { nearest } from './nearest.js';
+import { isSecretReference } from './secret-references.js';
 import { settingsOf, type SettingsClass } from './setting.js';
 import { envName, type Environment } from './settings-reader.js';
 
 const PREFIX = 'AUTHPLANE_';
-/** Of the command line, and of referenced secrets. */
-const readElsewhere = /^AUTHPLANE_(ADMIN_URL$|CONFIG$|VAULT_)/;
+/** Of the command line. */
+const readElsewhere = /^AUTHPLANE_(ADMIN_URL|CONFIG)$/;
 /** What Kubernetes tells every container about services of a name like ours. */
 const ofKubernetes = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const address = /^(tcp|udp|sctp):\/\//;
@@ -22,7 +23,9 @@ export function unknownVariables(config: Config, env: Environment = process.env)
   const known = new Set([...places.map(({ variable }) => variable), ...namedBy(config)]);
   return Object.entries(env)
     .filter(([name, value]) => name.startsWith(PREFIX) && value && !known.has(name))
-    .filter(([name, value]) => !readElsewhere.test(name) && !isOfKubernetes(name, value ?? ''))
+    .filter(
+      ([name, value]) => !readElsewhere.test(name) && !isSecretReference(name) && !isOfKubernetes(name, value ?? ''),
+    )
     .map(([name]) => `${name.slice(0, 100)} is not a setting and is not read; ${adviceFor(name, places)}`);
 }
 

@@ -1,56 +1,85 @@
 import { Injectable } from '@nestjs/common';
-import { generateSigningKey, importPrivate, type SigningKey } from '#libs/jwt';
+import type { SigningKey } from '#libs/jwt';
 import { Config } from '../config/config.js';
 import type { KeyRecord } from './key-schedule.js';
-import { PrivateKeys } from './private-keys.js';
+import { KeyStores, storeOf } from './key-stores.js';
+
+/** Who signs: what is asked of a key once it is known whose it is. */
+export type Signer = Pick<SigningKey, 'kid' | 'alg' | 'sign'>;
 
 /** This machine cannot sign: somebody else made the key and kept the private half. */
 export class PrivateKeyMissing extends Error {
   override readonly name = 'PrivateKeyMissing';
 
-  constructor(kid: string, where: string) {
+  constructor(kid: string, problem: string, remedy: string) {
     super(
-      `the private key of the signing key ${kid} is not in ${where}: bring it there, ` +
-        'set signing.key_store to postgres_key for several replicas, or, if it is lost, end it and its tokens with ' +
+      `the private key of the signing key ${kid} ${problem}: ${remedy}, or, if it is lost, end it and its tokens with ` +
         `authserver forget-key --kid ${kid}`,
     );
   }
 }
 
-/** Private halves: made, kept, and read back once per process. */
+const unconfigured = {
+  keyfile: '',
+  postgres_key: 'lies sealed in signing_keys, and data_encryption.driver is not set',
+  vault_transit: 'lies in Vault, and signing.vault_transit is not set',
+};
+
+/** What is signed to see whether it can be; no token, and no part of one. */
+const PROBE = Buffer.from('authplane: may this key be used?');
+
+/** Keys are made where `signing.key_store` says, and found again where they lie, once per process. */
 @Injectable()
 export class KeyMaterial {
-  private readonly imported = new Map<string, Promise<SigningKey>>();
+  private readonly found = new Map<string, Promise<Signer>>();
 
   constructor(
     private readonly config: Config,
-    private readonly privateKeys: PrivateKeys,
+    private readonly stores: KeyStores,
   ) {}
 
-  /** A new key of `signing.algorithm`, whose private half is kept when this returns. */
-  async generate(createdAt: Date, activatesAt: Date): Promise<KeyRecord> {
+  /** A new key of `signing.algorithm`, whose private half is kept when this returns. @param existing every key there ever was */
+  async generate(existing: readonly KeyRecord[], createdAt: Date, activatesAt: Date): Promise<KeyRecord> {
     const alg = this.config.signing.algorithm;
-    const { kid, privatePem, publicJwk } = await generateSigningKey(alg);
-    const sealedPrivateKey = await this.privateKeys.save(kid, privatePem);
-    return { kid, alg, publicJwk, sealedPrivateKey, createdAt, activatesAt };
+    const known = new Set(existing.map(({ kid }) => kid));
+    return { alg, ...(await this.stores.inForce.make(alg, known)), createdAt, activatesAt };
   }
 
-  /** @throws PrivateKeyMissing */
-  privateHalf(key: KeyRecord): Promise<SigningKey> {
-    const known = this.imported.get(key.kid);
+  /** @throws PrivateKeyMissing; OAuthError `vault_unavailable` */
+  signerOf(key: KeyRecord): Promise<Signer> {
+    const known = this.found.get(key.kid);
     if (known) return known;
-    const loading = this.load(key);
-    this.imported.set(key.kid, loading);
-    loading.catch(() => this.imported.delete(key.kid));
-    return loading;
+    const finding = this.find(key);
+    this.found.set(key.kid, finding);
+    finding.catch(() => this.found.delete(key.kid));
+    return finding;
   }
 
-  private async load({ kid, alg, sealedPrivateKey }: KeyRecord): Promise<SigningKey> {
-    const pem = await this.privateKeys.load(kid, sealedPrivateKey);
-    const { keyStore, keyPath } = this.config.signing;
-    if (pem === undefined) throw new PrivateKeyMissing(kid, keyStore === 'keyfile' ? keyPath : 'signing_keys');
-    const key = await importPrivate(pem, alg);
-    if (key.kid !== kid) throw new Error(`What is kept as the private key of ${kid} belongs to the key ${key.kid}.`);
-    return key;
+  /**
+   * Whether this machine could sign a token with it.
+   *
+   * @throws what stands in the way
+   */
+  async tryOut(key: KeyRecord): Promise<void> {
+    await (await this.signerOf(key)).sign(PROBE);
+  }
+
+  /** At boot: each key that signs or will. @param active of these */
+  async tryAll(keys: readonly KeyRecord[], active: KeyRecord): Promise<void> {
+    await Promise.all(keys.map((key) => this.tryOut(key)));
+    this.stores.tellOfFormer(active);
+  }
+
+  private async find(key: KeyRecord): Promise<Signer> {
+    const store = this.stores.of(key);
+    if (!store)
+      throw new PrivateKeyMissing(key.kid, unconfigured[storeOf(key)], 'keep the setting until another key signs');
+    const signer = await store.find(key);
+    if (signer) return signer;
+    throw new PrivateKeyMissing(
+      key.kid,
+      `is not in ${store.where}`,
+      'bring it there, set signing.key_store to postgres_key or vault_transit for several replicas',
+    );
   }
 }

@@ -1,11 +1,18 @@
 import type { JWK, SigningAlg } from '#libs/jwt';
 
-/** What everybody may know of a key, and what its row keeps of its private half. */
-export interface KeyRecord {
+/** What its row says of where the private half of a key lies. Where it says nothing, that is a file. */
+export interface Whereabouts {
+  /** It lies here, sealed. */
+  readonly sealedPrivateKey?: string | undefined;
+  /** It is a version of a Transit key, as `<mount>/<name>/<version>`. */
+  readonly transitKey?: string | undefined;
+}
+
+/** What everybody may know of a key, and where its private half lies. */
+export interface KeyRecord extends Whereabouts {
   readonly kid: string;
   readonly alg: SigningAlg;
   readonly publicJwk: JWK;
-  readonly sealedPrivateKey: string | undefined;
   readonly createdAt: Date;
   /** From here on it signs, until another one does. */
   readonly activatesAt: Date;

@@ -1,62 +1,56 @@
-import { SealBroken } from '#libs/vault';
+import { generateSigningKey, importPrivate, type JWK, type SigningAlg, type SigningKey } from '#libs/jwt';
+import type { KeyRecord, Whereabouts } from './key-schedule.js';
 
-/** Where private halves lie. Their metadata is a row of `signing_keys` in either case. */
+/** A key as it was made, and what its row has to keep so that it is found again. */
+export interface MadeKey extends Whereabouts {
+  readonly kid: string;
+  readonly publicJwk: JWK;
+}
+
+/** Makes keys and signs with them: one for each `signing.key_store`. Their metadata is a row of `signing_keys` in every case. */
 export abstract class PrivateKeys {
+  /** For people. */
+  abstract readonly where: string;
+
   /**
-   * Keeps a private key, durably, before the row that names it is written.
+   * A key that is kept, durably, when this returns: before the row that names it is written.
    *
-   * @param pem PKCS #8
-   * @returns what the row has to keep for it; undefined when it lies elsewhere
+   * @param known every kid there ever was
+   * @throws KeyStoreUnfit
    */
-  abstract save(kid: string, pem: string): Promise<string | undefined>;
+  abstract make(alg: SigningAlg, known: ReadonlySet<string>): Promise<MadeKey>;
 
+  /** @returns who signs with this key; undefined when that is not to be had here */
+  abstract find(key: KeyRecord): Promise<Pick<SigningKey, 'kid' | 'alg' | 'sign'> | undefined>;
+}
+
+/** The key store cannot make such a key until somebody changes something there; the message says what. */
+export class KeyStoreUnfit extends Error {
+  override readonly name = 'KeyStoreUnfit';
+}
+
+/** Keys that are made here and kept as PEM. */
+export abstract class PemKeys extends PrivateKeys {
   /**
-   * @param kept what `save` returned
-   * @returns the PEM; undefined when this machine does not have it
+   * @param pem PKCS #8
+   * @returns what the row has to keep for it
    */
-  abstract load(kid: string, kept: string | undefined): Promise<string | undefined>;
-}
+  protected abstract save(kid: string, pem: string): Promise<Whereabouts>;
 
-/** The part of encryption at rest that keys need; the application hands in the one that is configured. */
-export abstract class PrivateKeySealer {
-  abstract seal(plaintext: Buffer, context: string): Promise<string>;
-  abstract open(sealed: string, context: string): Promise<Buffer>;
-}
+  /** @returns the PEM; undefined when this machine does not have it */
+  protected abstract load(key: KeyRecord): Promise<string | undefined>;
 
-/** Where sealed private keys lie, for re-encryption. */
-export const sealedKeyColumn = {
-  table: 'signing_keys',
-  column: 'sealed_private_key',
-  key: 'kid',
-  keyType: 'text',
-  reads: [],
-  context: ({ kid = '' }: Readonly<Record<string, string>>) => contextOf(kid),
-} as const;
-
-/** `signing.key_store: postgres_key`: sealed in the row itself, so every replica has it. */
-export class SealedPrivateKeys extends PrivateKeys {
-  constructor(private readonly sealer: PrivateKeySealer) {
-    super();
+  async make(alg: SigningAlg): Promise<MadeKey> {
+    const { kid, privatePem, publicJwk } = await generateSigningKey(alg);
+    return { kid, publicJwk, ...(await this.save(kid, privatePem)) };
   }
 
-  save(kid: string, pem: string): Promise<string> {
-    return this.sealer.seal(Buffer.from(pem), contextOf(kid));
+  async find(record: KeyRecord): Promise<SigningKey | undefined> {
+    const pem = await this.load(record);
+    if (pem === undefined) return undefined;
+    const key = await importPrivate(pem, record.alg);
+    if (key.kid !== record.kid)
+      throw new Error(`What is kept as the private key of ${record.kid} belongs to the key ${key.kid}.`);
+    return key;
   }
-
-  async load(kid: string, kept: string | undefined): Promise<string | undefined> {
-    if (kept === undefined) return undefined;
-    try {
-      return (await this.sealer.open(kept, contextOf(kid))).toString();
-    } catch (cause) {
-      if (!(cause instanceof SealBroken)) throw cause; // what seals is away: nothing is wrong with the key
-      throw new Error(
-        `the private key of the signing key ${kid} does not open: if the master key was changed, name the variable with the former one in data_encryption.aes_master.old_key_env`,
-        { cause },
-      );
-    }
-  }
-}
-
-function contextOf(kid: string): string {
-  return `signing-key:${kid}`;
 }

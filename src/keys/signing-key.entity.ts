@@ -7,6 +7,7 @@ export class SigningKeyEntity {
   @Column('text') alg: string;
   @Column('jsonb', { name: 'public_jwk' }) publicJwk: JWK;
   @Column('text', { name: 'sealed_private_key', nullable: true }) sealedPrivateKey: string | null;
+  @Column('text', { name: 'transit_key', nullable: true }) transitKey: string | null;
   @Column('timestamptz', { name: 'created_at' }) createdAt: Date;
   @Column('timestamptz', { name: 'activates_at' }) activatesAt: Date;
   @Column('timestamptz', { name: 'retired_at', nullable: true }) retiredAt: Date | null;

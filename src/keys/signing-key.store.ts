@@ -69,6 +69,7 @@ function toRecord(row: SigningKeyEntity): KeyRecord {
     ...row,
     alg,
     sealedPrivateKey: row.sealedPrivateKey ?? undefined,
+    transitKey: row.transitKey ?? undefined,
     retiredAt: row.retiredAt ?? undefined,
     publishedUntil: row.publishedUntil ?? undefined,
     revokedAt: row.revokedAt ?? undefined,
@@ -78,6 +79,7 @@ function toRecord(row: SigningKeyEntity): KeyRecord {
 function toEntity(key: KeyRecord): SigningKeyEntity {
   return Object.assign(new SigningKeyEntity(), key, {
     sealedPrivateKey: key.sealedPrivateKey ?? null,
+    transitKey: key.transitKey ?? null,
     retiredAt: key.retiredAt ?? null,
     publishedUntil: key.publishedUntil ?? null,
     revokedAt: key.revokedAt ?? null,

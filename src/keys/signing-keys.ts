@@ -6,12 +6,13 @@ import { Clock } from '../platform/clock/clock.js';
 import { isDatabaseAway } from '../platform/postgres/database.js';
 import { secondsSince } from '../platform/telemetry/metric.js';
 import { keyReloadDuration } from '../platform/telemetry/protocol-metrics.js';
+import { isVaultAway } from '../platform/vault/vault-client.js';
 import { KeyMaterial } from './key-material.js';
 import * as schedule from './key-schedule.js';
 import type { KeyRecord, KeyStatus } from './key-schedule.js';
 import { SigningKeyStore } from './signing-key.store.js';
 
-export interface KeyView extends Omit<KeyRecord, 'sealedPrivateKey'> {
+export interface KeyView extends Omit<KeyRecord, keyof schedule.Whereabouts> {
   readonly status: KeyStatus;
 }
 
@@ -57,14 +58,28 @@ export class SigningKeys implements OnModuleInit {
    * @throws PrivateKeyMissing when this machine lacks a key that signs or will
    */
   async onModuleInit(): Promise<void> {
+    await this.begin().catch((error: unknown) => {
+      throw isVaultAway(error)
+        ? new Error(`signing needs Vault: ${String(error.facts.problem)}`, { cause: error })
+        : error;
+    });
+  }
+
+  private async begin(): Promise<void> {
     const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
       if (schedule.activeKey(existing, now)) return undefined;
-      const first = await this.material.generate(now, now);
+      const first = await this.material.generate(existing, now, now);
       return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
     });
     this.adopt(keys);
-    await Promise.all(schedule.currentAndComing(keys, this.clock.now()).map((key) => this.material.privateHalf(key)));
+    await this.material.tryAll(schedule.currentAndComing(keys, this.clock.now()), this.active());
+  }
+
+  /** Whether a token could be signed now. @throws what stands in the way */
+  async trySigning(): Promise<void> {
+    await this.refresh();
+    await this.material.tryOut(this.active());
   }
 
   /** Signs claims as they are: the caller sets `iss`, `iat`, `exp`. */
@@ -73,7 +88,7 @@ export class SigningKeys implements OnModuleInit {
     claims: Readonly<Record<string, unknown>>,
   ): Promise<{ jwt: string; kid: string }> {
     await this.refresh();
-    const key = await this.material.privateHalf(this.active());
+    const key = await this.material.signerOf(this.active());
     return { jwt: await signJwt(key, header.typ, claims), kid: key.kid };
   }
 
@@ -144,7 +159,7 @@ export class SigningKeys implements OnModuleInit {
       const now = this.clock.now();
       if (!existing.some((key) => key.kid === kid && !key.revokedAt)) return undefined;
       const wasActive = schedule.activeKey(existing, now)?.kid === kid;
-      const next = wasActive ? await this.material.generate(now, now) : undefined;
+      const next = wasActive ? await this.material.generate(existing, now, now) : undefined;
       const followed = next ? schedule.withNext(existing, next, now, tailSeconds) : existing;
       return {
         keys: schedule.without(followed, kid, now),
@@ -174,7 +189,7 @@ export class SigningKeys implements OnModuleInit {
     const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
       if (!due(existing, now)) return undefined;
-      made = await this.material.generate(now, schedule.later(now, activateAfterSeconds));
+      made = await this.material.generate(existing, now, schedule.later(now, activateAfterSeconds));
       const after = schedule.withNext(existing, made, now, tailSeconds);
       return { keys: after, facts: [{ action: 'key.rotated', detail: { kid: made.kid, activateAfterSeconds } }] };
     });

@@ -1,56 +1,21 @@
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Test, type TestingModule } from '@nestjs/testing';
+import type { TestingModule } from '@nestjs/testing';
 import { importJWK } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { generateSigningKey, importPrivate, signJwt } from '#libs/jwt';
-import { AuditModule } from '../../src/audit/audit.module.js';
-import { ConfigModule } from '../../src/config/config.module.js';
-import { loadConfig } from '../../src/config/load-config.js';
-import { Encryption } from '../../src/encryption/encryption.js';
-import { EncryptionModule } from '../../src/encryption/encryption.module.js';
-import { KeyRotationJob } from '../../src/keys/key-rotation.job.js';
-import { KeysModule } from '../../src/keys/keys.module.js';
-import { SigningKeys } from '../../src/keys/signing-keys.js';
-import { Clock } from '../../src/platform/clock/clock.js';
-import { BreakerModule } from '../../src/platform/breaker/breaker.module.js';
-import { ClockModule } from '../../src/platform/clock/clock.module.js';
-import { Database, isDatabaseAway } from '../../src/platform/postgres/database.js';
-import { HttpClientModule } from '../../src/platform/http-client/http-client.module.js';
-import { OutboxModule } from '../../src/platform/outbox/outbox.module.js';
-import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
-import { QueueModule } from '../../src/platform/queue/queue.module.js';
-import { WebhooksModule } from '../../src/webhooks/webhooks.module.js';
+import { isDatabaseAway } from '../../src/platform/postgres/database.js';
 import { cuttable } from '../cuttable.js';
+import { startKeyReplica, type Env, type KeyReplica, type KeyReplicaOptions } from '../key-replicas.js';
 import { freshDatabase, openDatabase } from '../postgres.js';
+import { StoppedClock } from '../vault.js';
+import { startVaultServer, type VaultServer } from '../vault-transit-server.js';
 
-const start = Date.parse('2030-01-01T00:00:00Z');
 const seconds = 1_000;
 const minutes = 60 * seconds;
 /** The longest life of an access token, and the margin. */
 const tail = 24 * 60 * minutes + 11 * minutes;
-
-class TestClock extends Clock {
-  millis = start;
-  now(): Date {
-    return new Date(this.millis);
-  }
-}
-
-type Connection = Awaited<ReturnType<typeof freshDatabase>>['connection'];
-type Env = Record<string, string | undefined>;
-
-interface BootOptions {
-  readonly connection?: Connection;
-  readonly yamlPath?: string;
-}
-
-interface Replica {
-  readonly keys: SigningKeys;
-  readonly rotation: KeyRotationJob;
-  readonly database: Database;
-}
 
 const keyfile: Env = {};
 const sealed: Env = {
@@ -60,19 +25,27 @@ const sealed: Env = {
   MASTER: '11'.repeat(32),
 };
 
-let clock: TestClock;
+/** Where Vault is, it knows only when it has one. */
+const vaulted: Env = { AUTHPLANE_SIGNING_KEY_STORE: 'vault_transit' };
+
+let vault: VaultServer;
+let clock: StoppedClock;
 let fresh: Awaited<ReturnType<typeof freshDatabase>>;
 let opened: Awaited<ReturnType<typeof openDatabase>>;
 let directory: string;
 let booted: TestingModule[];
 
 beforeAll(async () => {
+  vault = await startVaultServer();
+  vault.makeSigningKey('authserver-signing', 'ecdsa-p256');
+  vault.makeSigningKey('edwards', 'ed25519');
+  Object.assign(vaulted, { AUTHPLANE_VAULT_ADDR: vault.address, AUTHPLANE_VAULT_TOKEN: vault.root });
   fresh = await freshDatabase();
   opened = await openDatabase(fresh.connection);
 });
 
 beforeEach(async () => {
-  clock = new TestClock();
+  clock = new StoppedClock();
   directory = mkdtempSync(join(tmpdir(), 'keys-'));
   booted = [];
   await opened.database.query('truncate signing_keys, revocations, audit_events, resources, clients cascade');
@@ -86,29 +59,19 @@ afterEach(async () => {
 afterAll(async () => {
   await opened.end();
   await fresh.drop();
+  await vault.close();
 });
 
-async function boot(env: Env, { connection = fresh.connection, yamlPath }: BootOptions = {}): Promise<Replica> {
-  // Whoever runs jobs would rotate by itself.
-  const config = loadConfig({ env: { AUTHPLANE_SERVER_ROLE: 'server', ...env }, yamlPath, cwd: directory });
-  const module = await Test.createTestingModule({
-    imports: [
-      ConfigModule.of(config),
-      BreakerModule,
-      ClockModule.of(clock),
-      PostgresModule.of(connection, { maxConns: 4, minConns: 0 }),
-      QueueModule.of(connection),
-      OutboxModule,
-      HttpClientModule,
-      AuditModule,
-      WebhooksModule,
-      EncryptionModule,
-      KeysModule.sealedBy(Encryption),
-    ],
-  }).compile();
+async function boot(env: Env, options: Partial<KeyReplicaOptions> = {}): Promise<KeyReplica> {
+  const { module, replica } = await startKeyReplica({
+    env,
+    connection: fresh.connection,
+    clock,
+    directory,
+    ...options,
+  });
   booted.push(module);
-  await module.init();
-  return { keys: module.get(SigningKeys), rotation: module.get(KeyRotationJob), database: module.get(Database) };
+  return replica;
 }
 
 function claims(ttlSeconds = 900): Record<string, unknown> {
@@ -117,12 +80,13 @@ function claims(ttlSeconds = 900): Record<string, unknown> {
 }
 
 const header = { typ: 'at+jwt' };
-const published = ({ keys }: Replica): (string | undefined)[] => keys.jwks().keys.map(({ kid }) => kid);
-const kidsOf = async ({ keys }: Replica) => Object.fromEntries((await keys.list()).map((key) => [key.kid, key]));
+const published = ({ keys }: KeyReplica): (string | undefined)[] => keys.jwks().keys.map(({ kid }) => kid);
+const kidsOf = async ({ keys }: KeyReplica) => Object.fromEntries((await keys.list()).map((key) => [key.kid, key]));
 
 describe.each([
   { store: 'keyfile', env: keyfile },
   { store: 'postgres_key', env: sealed },
+  { store: 'vault_transit', env: vaulted },
 ])('signing keys in $store', ({ store, env }) => {
   it('makes one key when three replicas boot for the first time at once', async () => {
     const replicas = await Promise.all([boot(env), boot(env), boot(env)]);
@@ -207,7 +171,7 @@ describe.each([
 
   it('rotates by itself when a key has signed for its interval, once, and announces the next one before it signs', async () => {
     const replicas = [await boot(env), await boot(env)];
-    const [one, other] = replicas as [Replica, Replica];
+    const [one, other] = replicas as [KeyReplica, KeyReplica];
     const old = one.keys.activeKid();
     clock.millis += 90 * 86_400 * seconds - 1;
     for (const { rotation } of replicas) await rotation.run();
@@ -319,7 +283,11 @@ describe.each([
   it('signs with the same key after a restart, and with the new algorithm after the next rotation', async () => {
     const before = await boot(env);
     const { jwt, kid } = await before.keys.sign(header, claims());
-    const after = await boot({ ...env, AUTHPLANE_SIGNING_ALGORITHM: 'EdDSA' });
+    const after = await boot({
+      ...env,
+      AUTHPLANE_SIGNING_ALGORITHM: 'EdDSA',
+      AUTHPLANE_VAULT_TRANSIT_KEY_NAME: 'edwards',
+    });
     expect((await after.keys.sign(header, claims())).kid).toBe(kid);
     expect(await after.keys.rotate()).toMatchObject({ alg: 'EdDSA' });
     const { jwt: newer } = await after.keys.sign(header, claims());
@@ -333,13 +301,15 @@ describe.each([
       ...env,
       AUTHPLANE_SIGNING_KEY_PATH: join(directory, 'elsewhere'),
       MASTER: '22'.repeat(32),
+      AUTHPLANE_VAULT_TOKEN: 'hvs.wrong',
     };
     const kid = first.keys.activeKid();
-    await expect(boot(elsewhere)).rejects.toThrow(
-      store === 'keyfile'
-        ? `the private key of the signing key ${kid} is not in ${join(directory, 'elsewhere')}`
-        : `the private key of the signing key ${kid} does not open`,
-    );
+    const problem = {
+      keyfile: `the private key of the signing key ${kid} is not in ${join(directory, 'elsewhere')}`,
+      postgres_key: `the private key of the signing key ${kid} does not open`,
+      vault_transit: 'signing needs Vault: permission denied',
+    };
+    await expect(boot(elsewhere)).rejects.toThrow(problem[store as keyof typeof problem]);
     expect(await first.keys.list()).toHaveLength(1);
   });
 

@@ -12,7 +12,10 @@ export interface ReadinessReport {
   checks: { database: DependencyState; redis?: DependencyState } & Readonly<Record<string, DependencyState>>;
 }
 
-/** Whether this process can do its work: without the database nothing can be issued; without Redis nearly everything can, and without Vault all that opens no sealed value. */
+/**
+ * Whether this process can do its work: without the database nothing can be issued; without Redis nearly everything can, and without Vault all that opens no
+ * sealed value, or where it signs, what issues no token.
+ */
 @Injectable()
 export class Readiness {
   constructor(

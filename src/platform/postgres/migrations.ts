@@ -16,6 +16,7 @@ import { SecretReminders0015 } from './migrations/0015-secret-reminders.js';
 import { KeptDocuments0016 } from './migrations/0016-kept-documents.js';
 import { RefusalsApart0020 } from './migrations/0020-refusals-apart.js';
 import { ByAge0021 } from './migrations/0021-by-age.js';
+import { TransitKeys0022 } from './migrations/0022-transit-keys.js';
 
 /** In the order in which they run. A released migration is never edited; a change is a new file at the end. */
 export const migrations = [
@@ -37,4 +38,5 @@ export const migrations = [
   KeptDocuments0016,
   RefusalsApart0020,
   ByAge0021,
+  TransitKeys0022,
 ];

@@ -67,7 +67,7 @@ export const poolLimit = gauge('authserver_db_pool_max_connections', 'The most t
 export const poolWaiting = gauge('authserver_db_pool_waiting', 'Requests that wait for a connection to the database.');
 export const dependencyUp = gauge(
   'authserver_dependency_up',
-  '1: the dependency answers this process; 0: it does not. database, redis where one is configured, encryption for Vault.',
+  '1: the dependency answers this process; 0: it does not. database, redis where one is configured, encryption where something seals, signing where Vault does.',
   ['dependency'],
 );
 export const breakersOpen = gauge(

@@ -88,6 +88,9 @@ export class VaultClient {
 export const vaultUnavailable = (problem: string): OAuthError =>
   new OAuthError('try-again', 'vault_unavailable', { facts: { problem } });
 
+export const isVaultAway = (error: unknown): error is OAuthError =>
+  error instanceof OAuthError && error.reason === 'vault_unavailable';
+
 function read({ status, body }: FetchedAnswer): VaultAnswer {
   if (status === 503) throw vaultUnavailable('sealed, or not ready');
   if (status >= 300 && status < 400) throw vaultUnavailable('it answered with a redirect');

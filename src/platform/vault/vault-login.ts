@@ -14,6 +14,7 @@ interface Held {
 
 /** However short a lease is: not oftener than this. Also between two attempts that fail. */
 const FLOOR_MILLIS = 10_000;
+const KEEP_ALIVE_MILLIS = 5_000;
 /** Refusals that come closer together are answered by the same login. */
 const SAME_LOGIN_MILLIS = 1_000;
 
@@ -51,6 +52,13 @@ export class VaultLogin {
     if (this.#held && this.#held.token !== refused) return this.#held.token;
     if (this.#now() - this.#loggedInAt < SAME_LOGIN_MILLIS) return undefined;
     return (await this.#logIn()).token;
+  }
+
+  /** From now on, while nobody asks for anything. @returns ends that */
+  keepAliveRegularly(): () => void {
+    const timer = setInterval(() => void this.keepAlive(), KEEP_ALIVE_MILLIS).unref();
+    void this.keepAlive();
+    return () => clearInterval(timer);
   }
 
   /** To be called every few seconds. Never throws. */

@@ -72,7 +72,7 @@ export class TransitKeys extends PrivateKeys {
   async #newest(alg: SigningAlg): Promise<MadeKey> {
     const engine = this.#engine(this.inForce);
     const path = transitPath(this.inForce, 'read');
-    const answer = await engine.ask('read');
+    const answer = await engine.ask('read', {}, [404]);
     const [type = ''] = typesFor[alg];
     const command = `vault write -f ${path} type=${type}`;
     if (answer.status !== 200) throw new KeyStoreUnfit(`there is no Transit key ${path}: make it with "${command}"`);
@@ -94,8 +94,12 @@ export class TransitKeys extends PrivateKeys {
 
   async #rotate(): Promise<void> {
     const path = transitPath(this.inForce, 'rotate');
-    const { status } = await this.#engine(this.inForce).ask('rotate');
+    const { status } = await this.#engine(this.inForce).ask('rotate', {}, [403, 404]);
     if (status === 200) return;
+    if (status === 403)
+      throw new KeyStoreUnfit(
+        `Vault does not let this server rotate: its policy needs update on ${path}, or somebody does it with "vault write -f ${path}", and then this again`,
+      );
     throw new KeyStoreUnfit(`Vault does not rotate: see what "vault write -f ${path}" says`);
   }
 

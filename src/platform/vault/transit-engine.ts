@@ -30,10 +30,10 @@ export class TransitEngine {
   ) {}
 
   /**
-   * @returns status 200 or 400; for `read` 404 too, where there is no such key
+   * @param understood statuses beside 200 and 400 that the caller knows the meaning of
    * @throws OAuthError `vault_unavailable`, also where the token lacks the right
    */
-  async ask(operation: TransitOperation, body: object = {}): Promise<VaultAnswer> {
+  async ask(operation: TransitOperation, body: object = {}, understood: readonly number[] = []): Promise<VaultAnswer> {
     const path = transitPath(this.key, operation);
     const once = (token: string): Promise<VaultAnswer> =>
       operation === 'read' ? this.client.get(path, token) : this.client.post(path, body, token);
@@ -41,10 +41,10 @@ export class TransitEngine {
       if (error instanceof OAuthError) this.#tell({ text: String(error.facts.problem) });
       throw error;
     });
+    if (understood.includes(answer.status)) return answer;
     if (answer.status === 403)
       throw this.away(operation, `permission denied: has the token ended, does its policy allow ${path}?`);
-    if (answer.status === 404 && operation !== 'read')
-      throw this.away(operation, `there is no Transit engine at ${this.key.mountPath}`);
+    if (answer.status === 404) throw this.away(operation, `there is no Transit engine at ${this.key.mountPath}`);
     if (answer.status === 200) this.#back(operation);
     return answer;
   }

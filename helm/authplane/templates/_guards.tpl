@@ -9,13 +9,13 @@
   {{- if not (or (hasPrefix "https://" $config.server.issuer) (include "authplane.isLocal" .)) -}}
     {{- fail (printf "\n\nconfig.server.issuer must be https unless it is on localhost, not %s\n" $config.server.issuer) -}}
   {{- end -}}
-  {{- range $path := list "session.secret" "admin.api_key" "storage.postgres.dsn" "redis.url" "redis.password" "redis.sentinel_password" "client_secret_pepper" -}}
+  {{- range $path := list "session.secret" "admin.api_key" "storage.postgres.dsn" "redis.url" "redis.password" "redis.sentinel_password" "client_secret_pepper" "signing.vault_transit.token" "signing.vault_transit.approle.role_id" "signing.vault_transit.approle.secret_id" -}}
     {{- $found := $config -}}
     {{- range $key := splitList "." $path -}}
       {{- $found = ternary (get (ternary $found dict (kindIs "map" $found)) $key) "" (kindIs "map" $found) -}}
     {{- end -}}
     {{- if $found -}}
-      {{- $instead := get (dict "session.secret" "secrets.sessionSecret or secrets.existingSecret" "admin.api_key" "secrets.adminApiKey or secrets.existingSecret" "storage.postgres.dsn" "externalDatabase" "redis.url" "externalRedis" "redis.password" "externalRedis.password" "redis.sentinel_password" "externalRedis.sentinelPassword" "client_secret_pepper" "secrets.clientSecretPepper") $path -}}
+      {{- $instead := get (dict "session.secret" "secrets.sessionSecret or secrets.existingSecret" "admin.api_key" "secrets.adminApiKey or secrets.existingSecret" "storage.postgres.dsn" "externalDatabase" "redis.url" "externalRedis" "redis.password" "externalRedis.password" "redis.sentinel_password" "externalRedis.sentinelPassword" "client_secret_pepper" "secrets.clientSecretPepper") $path | default "vault.signing.existingSecret or vault.existingSecret" -}}
       {{- fail (printf "\n\nconfig.%s is a secret and not set in config: use %s\n" $path $instead) -}}
     {{- end -}}
   {{- end -}}
@@ -23,16 +23,23 @@
     {{- fail "\n\nconfig.storage.driver embedded is for the first hour on one machine, and its PostgreSQL is not in the image: use postgres, with externalDatabase\n" -}}
   {{- end -}}
   {{- if and (eq (dig "signing" "key_store" "keyfile" $config) "keyfile") (not .Values.persistence.enabled) -}}
-    {{- fail "\n\nconfig.signing.key_store keyfile loses its keys with the pod: use postgres_key, or set persistence.enabled\n" -}}
+    {{- fail "\n\nconfig.signing.key_store keyfile loses its keys with the pod: use postgres_key or vault_transit, or set persistence.enabled\n" -}}
   {{- end -}}
   {{- if and (eq (dig "signing" "key_store" "keyfile" $config) "keyfile") (or (gt (include "authplane.mostReplicas" . | int) 1) .Values.worker.enabled) -}}
-    {{- fail "\n\nconfig.signing.key_store keyfile is for one pod: use postgres_key for several replicas or a worker\n" -}}
+    {{- fail "\n\nconfig.signing.key_store keyfile is for one pod: use postgres_key or vault_transit for several replicas or a worker\n" -}}
   {{- end -}}
   {{- if and (eq (dig "signing" "key_store" "keyfile" $config) "postgres_key") (not (include "authplane.encryptionDriver" .)) -}}
     {{- fail "\n\nconfig.signing.key_store postgres_key needs config.data_encryption.driver: aes_master or vault_transit_encrypt\n" -}}
   {{- end -}}
   {{- if and (eq (include "authplane.encryptionDriver" .) "vault_transit_encrypt") (not .Values.vault.existingSecret) (not (and .Values.externalSecrets.enabled (or (hasKey .Values.externalSecrets.data "vault-token") (hasKey .Values.externalSecrets.data "vault-approle-secret-id")))) -}}
     {{- fail "\n\nconfig.data_encryption.driver vault_transit_encrypt needs vault.existingSecret: a Secret with vault-token, or vault-approle-role-id and vault-approle-secret-id\n" -}}
+  {{- end -}}
+  {{- if and (eq (dig "signing" "key_store" "keyfile" $config) "vault_transit") (not (dig "signing" "vault_transit" "address" "" $config)) -}}
+    {{- fail "\n\nconfig.signing.key_store vault_transit needs config.signing.vault_transit.address, such as https://vault.vault.svc:8200\n" -}}
+  {{- end -}}
+  {{- $vaultKey := ternary "vault-approle-secret-id" "vault-token" (eq .Values.vault.signing.authMethod "approle") -}}
+  {{- if and (include "authplane.vaultSigns" .) (not .Values.vault.signing.existingSecret) (not .Values.vault.existingSecret) (not (and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data $vaultKey))) -}}
+    {{- fail (printf "\n\nconfig.signing.vault_transit needs vault.signing.existingSecret (or vault.existingSecret): a Secret with %s\n" (ternary "vault-approle-role-id and vault-approle-secret-id" "vault-token" (eq .Values.vault.signing.authMethod "approle"))) -}}
   {{- end -}}
   {{- $needed := add .Values.preStopSleepSeconds (include "authplane.seconds" ($config.server.shutdown_wait | default "10s") | int) -}}
   {{- if le (.Values.terminationGracePeriodSeconds | int64) $needed -}}

@@ -70,6 +70,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- dig "data_encryption" "driver" "" .Values.config -}}
 {{- end -}}
 
+{{/* Whether Vault signs: now, or a key of before. */}}
+{{- define "authplane.vaultSigns" -}}
+{{- $signing := .Values.config.signing | default dict -}}
+{{- if or (eq (dig "key_store" "" $signing) "vault_transit") (dig "vault_transit" "address" "" $signing) -}}true{{- end -}}
+{{- end -}}
+
 {{/* A duration as the server reads it, 1h30m, in seconds. */}}
 {{- define "authplane.seconds" -}}
 {{- $seconds := 0 -}}

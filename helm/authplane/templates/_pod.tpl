@@ -196,6 +196,15 @@ httpGet:
 {{ include "authplane.fromSecret" (dict "name" "VAULT_TOKEN" "secret" $vault "key" "vault-token") }}
 {{- end }}
 {{- end }}
+{{- if include "authplane.vaultSigns" . }}
+{{- $vault := include "authplane.vaultSigningSecretName" . }}
+{{- if eq .Values.vault.signing.authMethod "approle" }}
+{{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_VAULT_APPROLE_ROLE_ID" "secret" $vault "key" "vault-approle-role-id") }}
+{{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_VAULT_APPROLE_SECRET_ID" "secret" $vault "key" "vault-approle-secret-id") }}
+{{- else }}
+{{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_VAULT_TOKEN" "secret" $vault "key" "vault-token") }}
+{{- end }}
+{{- end }}
 {{- $redis := .Values.externalRedis }}
 {{- if and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data "redis-url") }}
 {{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_REDIS_URL" "secret" (include "authplane.ownSecret" .) "key" "redis-url") }}

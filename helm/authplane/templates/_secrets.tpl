@@ -31,6 +31,10 @@
 {{- if or $external .Values.secrets.dataEncryption.aesMasterOldKey .Values.secrets.dataEncryption.existingSecretHasOldKey -}}true{{- end -}}
 {{- end -}}
 
+{{- define "authplane.vaultSigningSecretName" -}}
+{{ .Values.vault.signing.existingSecret | default .Values.vault.existingSecret | default (include "authplane.ownSecret" .) }}
+{{- end -}}
+
 {{- define "authplane.hasPepper" -}}
 {{- $external := and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data "client-secret-pepper") -}}
 {{- if or $external .Values.secrets.clientSecretPepper -}}true{{- end -}}

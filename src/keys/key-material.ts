@@ -38,11 +38,18 @@ export class KeyMaterial {
     private readonly stores: KeyStores,
   ) {}
 
-  /** A new key of `signing.algorithm`, whose private half is kept when this returns. @param existing every key there ever was */
+  /**
+   * A new key of `signing.algorithm`, whose private half is kept when this returns. It is tried out, so that no rotation ends in a key that
+   * does not sign.
+   *
+   * @param existing every key there ever was
+   */
   async generate(existing: readonly KeyRecord[], createdAt: Date, activatesAt: Date): Promise<KeyRecord> {
     const alg = this.config.signing.algorithm;
     const known = new Set(existing.map(({ kid }) => kid));
-    return { alg, ...(await this.stores.inForce.make(alg, known)), createdAt, activatesAt };
+    const made = { alg, ...(await this.stores.inForce.make(alg, known)), createdAt, activatesAt };
+    await this.tryOut(made);
+    return made;
   }
 
   /** @throws PrivateKeyMissing; OAuthError `vault_unavailable` */

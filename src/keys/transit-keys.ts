@@ -77,7 +77,8 @@ export class TransitKeys extends PrivateKeys {
     const command = `vault write -f ${path} type=${type}`;
     if (answer.status !== 200) throw new KeyStoreUnfit(`there is no Transit key ${path}: make it with "${command}"`);
     const { type: found, latest_version: version, keys, exportable, allow_plaintext_backup: backup } = dataOf(answer);
-    if (typeof found !== 'string' || !typesFor[alg].includes(found))
+    if (typeof found !== 'string') throw engine.away('read', 'its answer cannot be read');
+    if (!typesFor[alg].includes(found))
       throw new KeyStoreUnfit(
         `the Transit key ${path} is not of the type ${typesFor[alg].join(' or ')}, which signing.algorithm ${alg} needs: ` +
           'name another key in signing.vault_transit.key_name, or set signing.algorithm as the key is',

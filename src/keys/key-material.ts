@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { SigningKey } from '#libs/jwt';
+import type { OAuthError } from '#libs/oauth';
 import { Config } from '../config/config.js';
+import { isVaultAway } from '../platform/vault/vault-client.js';
 import type { KeyRecord } from './key-schedule.js';
 import { KeyStores, storeOf } from './key-stores.js';
 
@@ -16,6 +18,16 @@ export class PrivateKeyMissing extends Error {
       `the private key of the signing key ${kid} ${problem}: ${remedy}, or, if it is lost, end it and its tokens with ` +
         `authserver forget-key --kid ${kid}`,
     );
+  }
+}
+
+/** No start: it cannot be known whether this machine may sign. */
+export class SigningNeedsVault extends Error {
+  override readonly name = 'SigningNeedsVault';
+
+  constructor(cause: OAuthError, kid?: string) {
+    const lost = kid === undefined ? '' : `; a key that is lost there is ended with authserver forget-key --kid ${kid}`;
+    super(`signing needs Vault: ${String(cause.facts.problem)}${lost}`, { cause });
   }
 }
 
@@ -73,7 +85,11 @@ export class KeyMaterial {
 
   /** At boot: each key that signs or will. @param active of these */
   async tryAll(keys: readonly KeyRecord[], active: KeyRecord): Promise<void> {
-    await Promise.all(keys.map((key) => this.tryOut(key)));
+    for (const key of keys) {
+      await this.tryOut(key).catch((error: unknown) => {
+        throw isVaultAway(error) ? new SigningNeedsVault(error, key.kid) : error;
+      });
+    }
     this.stores.tellOfFormer(active);
   }
 

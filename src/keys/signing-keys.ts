@@ -7,7 +7,7 @@ import { isDatabaseAway } from '../platform/postgres/database.js';
 import { secondsSince } from '../platform/telemetry/metric.js';
 import { keyReloadDuration } from '../platform/telemetry/protocol-metrics.js';
 import { isVaultAway } from '../platform/vault/vault-client.js';
-import { KeyMaterial } from './key-material.js';
+import { KeyMaterial, SigningNeedsVault } from './key-material.js';
 import * as schedule from './key-schedule.js';
 import type { KeyRecord, KeyStatus } from './key-schedule.js';
 import { SigningKeyStore } from './signing-key.store.js';
@@ -53,22 +53,21 @@ export class SigningKeys implements OnModuleInit {
   ) {}
 
   /**
-   * Makes the first key, unless another replica has.
+   * Makes the first key, unless another replica has; also where the one that signed was forgotten, and what is left is retired.
    *
    * @throws PrivateKeyMissing when this machine lacks a key that signs or will
    */
   async onModuleInit(): Promise<void> {
     await this.begin().catch((error: unknown) => {
-      throw isVaultAway(error)
-        ? new Error(`signing needs Vault: ${String(error.facts.problem)}`, { cause: error })
-        : error;
+      throw isVaultAway(error) ? new SigningNeedsVault(error) : error;
     });
   }
 
   private async begin(): Promise<void> {
     const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
-      if (schedule.activeKey(existing, now)) return undefined;
+      const active = schedule.activeKey(existing, now);
+      if (active && !(active.retiredAt && active.retiredAt <= now)) return undefined;
       const first = await this.material.generate(existing, now, now);
       return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
     });

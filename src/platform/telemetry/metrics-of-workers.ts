@@ -1,7 +1,7 @@
 import type { Worker } from 'node:cluster';
 
 /** Who takes longer is left out: a scrape waits ten seconds at most. */
-const PATIENCE_MILLIS = 2_000;
+const PATIENCE_MILLIS = 5_000;
 
 /** Between a worker and the process that keeps it. `all`: of every worker, asked by one of them; `own`: of this worker, asked by the keeper. */
 interface MetricsMessage {

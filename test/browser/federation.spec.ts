@@ -31,14 +31,14 @@ describe('a person of the company in a real browser', () => {
       await title(page, 'Sign in');
       await signInAs(page, 'ada');
       await page.getByRole('button', { name: 'Allow' }).waitFor();
-      expect(await page.getByText('ada@corp.example').isVisible()).toBe(true);
+      await page.getByText('ada@corp.example').waitFor();
 
       await page.goto(`${at.app.issuer}/account`);
       await page.getByRole('button', { name: 'Sign out', exact: true }).click();
       await title(page, 'Sign in');
       await page.getByRole('button', { name: 'Continue with acme' }).click();
       await page.waitForURL(`${at.app.issuer}/account`);
-      expect(await page.getByText('ada@corp.example').first().isVisible()).toBe(true);
+      await page.getByText('ada@corp.example').first().waitFor();
     });
   });
 

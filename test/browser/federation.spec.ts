@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { aFlow, authorizeUrl, aUser, pkce } from '../builders.js';
 import { startFederation, type Federation } from '../federating.js';
 import { closeBrowser, withPage } from './chromium.js';

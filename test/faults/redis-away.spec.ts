@@ -131,7 +131,7 @@ async function expectServedWithout(): Promise<void> {
 async function untilBack(): Promise<void> {
   for (const at of servers) {
     const status = async () => (await asMachine(at, await proof())).status;
-    await until('Redis is back', status, (it) => it !== 503);
+    await until('Redis is back', status, (answered) => answered !== 503);
   }
 }
 

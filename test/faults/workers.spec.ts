@@ -104,7 +104,7 @@ describe('a server of several processes', () => {
     });
     let complaint = '';
     second.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
-    const [code] = await once(second, 'exit');
+    const [code] = await once(second, 'close'); // and all that it said is here
     expect([code, complaint]).toEqual([1, expect.stringContaining('another server is using')]);
     expect(await isReady()).toBe(true);
   }, 30_000);
@@ -180,7 +180,7 @@ describe('a server of several processes', () => {
     });
     let complaint = '';
     child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
-    const [code] = await once(child, 'exit');
+    const [code] = await once(child, 'close');
     expect([code, complaint]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
     expect(existsSync(join(other.path, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
     other.remove();

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aConfidentialClient, aResource, introspect, postForm, type ClientFixture } from '../builders.js';
@@ -69,14 +69,13 @@ const postmaster = (): number => {
 };
 
 /** On a connection of its own, so that the next worker has its turn. */
-function ask(path: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const asked = request(`${server.url}${path}`, { agent: false }, (response) => {
-      response.resume().once('end', () => resolve(response.statusCode ?? 0));
-    });
-    asked.once('error', reject).end();
-  });
+async function ask(url: string): Promise<{ status: number | undefined; text: string }> {
+  const asked = request(url, { agent: false }).end();
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  return { status: response.statusCode, text: (await response.toArray()).join('') };
 }
+
+const isReady = async (): Promise<boolean> => (await ask(`${server.url}/ready`)).status === 200;
 
 const aToken = async (): Promise<string> => {
   const form = { grant_type: 'client_credentials', resource: resource.uri, scope: 'notes:read' };
@@ -107,7 +106,7 @@ describe('a server of several processes', () => {
     second.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
     const [code] = await once(second, 'exit');
     expect([code, complaint]).toEqual([1, expect.stringContaining('another server is using')]);
-    expect(await ask('/ready')).toBe(200);
+    expect(await isReady()).toBe(true);
   }, 30_000);
 
   it('takes a token back in all of them at once', async () => {
@@ -117,12 +116,28 @@ describe('a server of several processes', () => {
     expect(new Set(await seenByAll(token))).toEqual(new Set([false]));
   });
 
+  it('shows the metrics of all, whichever of them is asked, each with its worker', async () => {
+    const metrics = async () => (await ask(`http://127.0.0.1:${ports.admin}/metrics`)).text;
+    const issued = async (): Promise<number> => {
+      const series = /^authserver_tokens_issued_total\{worker="\d",grant_type="client_credentials"\} (\d+)$/gm;
+      return [...(await metrics()).matchAll(series)].reduce((total, [, count]) => total + Number(count), 0);
+    };
+    const before = await issued();
+    for (let count = 0; count < 12; count++) await aToken();
+    for (let count = 0; count < 2 * COUNT; count++) expect(await issued()).toBe(before + 12);
+    const text = await metrics();
+    expect(text.match(/^# TYPE authserver_tokens_issued_total /gm)).toHaveLength(1);
+    const workers = [...text.matchAll(/^process_start_time_seconds\{worker="(\d)"\} \d/gm)].map(([, place]) => place);
+    expect(workers.toSorted()).toEqual(['1', '2', '3']);
+    expect(text.split('\n').filter((line) => line !== '' && !/^#|worker="\d"/.test(line))).toEqual([]);
+  });
+
   it('loses one to kill -9: the others serve, nothing acknowledged is gone, and it is replaced', async () => {
     const tokens = await Promise.all(Array.from({ length: 20 }, aToken));
     const [victim] = answering() as [number];
     process.kill(victim, 'SIGKILL');
     await expect.poll(() => told(' ended with SIGKILL'), SOON).toEqual([victim]);
-    for (let count = 0; count < 30; count++) expect(await ask('/ready')).toBe(200);
+    for (let count = 0; count < 30; count++) expect(await isReady()).toBe(true);
     await expect.poll(() => answering().length, SOON).toBe(COUNT);
     expect(answering()).not.toContain(victim);
     for (const token of tokens) expect((await introspect(server, token, client)).active).toBe(true);

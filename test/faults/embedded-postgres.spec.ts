@@ -185,7 +185,7 @@ describe('a leftover postmaster.pid', () => {
   });
 });
 
-describe('a server process', { timeout: 60_000 }, () => {
+describe('a server process', () => {
   const children: ChildProcess[] = [];
   afterEach(() => children.splice(0).forEach((child) => child.kill('SIGKILL')));
 

@@ -35,7 +35,7 @@ const ready = async (): Promise<unknown[]> => {
   return [answer.status, ((await answer.json()) as { database: string }).database];
 };
 
-describe('a PostgreSQL with a synchronous standby', { timeout: 60_000 }, () => {
+describe('a PostgreSQL with a synchronous standby', () => {
   it.each([
     ['is killed', () => pair.primary.kill()],
     ['is frozen', async () => pair.primary.freeze()],

@@ -135,7 +135,7 @@ async function untilBack(): Promise<void> {
   }
 }
 
-describe('two servers whose Redis', { timeout: 60_000 }, () => {
+describe('two servers whose Redis', () => {
   it('[D16] is frozen refuse what carries a proof, in time and spending nothing, and serve the rest', async () => {
     const asked = await oneOfEach();
     replicas.redis.freeze();

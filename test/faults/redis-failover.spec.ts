@@ -77,7 +77,7 @@ async function useTwoProofs(): Promise<{ used: string[]; nonce: string }> {
   return { used, nonce };
 }
 
-describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
+describe('a Redis that sentinels watch', () => {
   let trio: SentinelTrio;
   beforeEach(async () => {
     trio = await startSentinelTrio();
@@ -109,7 +109,7 @@ describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a Redis Cluster', { timeout: 60_000 }, () => {
+describe('a Redis Cluster', () => {
   let cluster: RedisCluster;
   beforeEach(async () => {
     cluster = await startRedisCluster();

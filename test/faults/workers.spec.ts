@@ -42,7 +42,7 @@ beforeAll(async () => {
   const made = await aResource(server);
   await letActAs(server as never, made, client);
   resource = made;
-}, 60_000);
+});
 afterAll(async () => {
   await server.end('SIGTERM');
   data.remove();
@@ -107,7 +107,7 @@ describe('a server of several processes', () => {
     const [code] = await once(second, 'close'); // and all that it said is here
     expect([code, complaint]).toEqual([1, expect.stringContaining('another server is using')]);
     expect(await isReady()).toBe(true);
-  }, 30_000);
+  });
 
   it('takes a token back in all of them at once', async () => {
     const token = await aToken();
@@ -141,7 +141,7 @@ describe('a server of several processes', () => {
     await expect.poll(() => answering().length, SOON).toBe(COUNT);
     expect(answering()).not.toContain(victim);
     for (const token of tokens) expect((await introspect(server, token, client)).active).toBe(true);
-  }, 60_000);
+  });
 
   it('ends with exit code 0 on SIGTERM, after what is in flight, with nothing left behind', async () => {
     const processes = [...answering(), postmaster()];
@@ -154,7 +154,7 @@ describe('a server of several processes', () => {
     await expect.poll(() => processes.filter(isAlive), SOON).toEqual([]);
     server = await start();
     expect((await introspect(server, await token, client)).active).toBe(true);
-  }, 60_000);
+  });
 
   it('leaves no worker behind when the process that keeps them is killed, and starts again on what is there', async () => {
     const token = await aToken();
@@ -164,7 +164,7 @@ describe('a server of several processes', () => {
     await expect.poll(() => processes.filter(isAlive), SOON).toEqual([]);
     server = await start();
     expect((await introspect(server, token, client)).active).toBe(true);
-  }, 60_000);
+  });
 
   it('does not start where its address is taken, says so, and leaves nothing behind', async () => {
     const other = temporaryDirectory();
@@ -184,5 +184,5 @@ describe('a server of several processes', () => {
     expect([code, complaint]).toEqual([1, expect.stringContaining('EADDRINUSE')]);
     expect(existsSync(join(other.path, 'data', 'postgres', 'postmaster.pid'))).toBe(false);
     other.remove();
-  }, 60_000);
+  });
 });

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import { MetricsOfWorkers } from './platform/telemetry/metrics-of-workers.js';
 
 /** Whoever dies within this long was no good from the beginning, and is replaced ever more slowly. */
 const SETTLED_MILLIS = 60_000;
@@ -23,6 +24,7 @@ export class Workers {
   readonly #log = new Logger('Workers');
   readonly #alive = new Map<number, Worker>();
   readonly #waiting = new Set<NodeJS.Timeout>();
+  readonly #metrics = new MetricsOfWorkers();
   #stopping = false;
 
   private constructor(private readonly settings: Settings) {}
@@ -68,6 +70,7 @@ export class Workers {
     return new Promise((resolve, reject) => {
       worker.once('message', () => {
         this.#log.log({ message: `worker ${place} answers`, pid });
+        this.#metrics.add(place, worker);
         resolve();
       });
       worker.process.once('exit', (code: number | null, signal: string | null) => {

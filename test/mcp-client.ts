@@ -131,6 +131,7 @@ export async function answerInBrowser(page: Page, authorizationUrl: URL, answer:
   }
   const decide = page.locator(`button[name="decision"][value="${answer.decision ?? 'allow'}"]`);
   await decide.or(page.locator('body:not(:has(form))')).first().waitFor();
+  await page.waitForLoadState(); // a page that is still coming may have no form yet
   if (!(await decide.isVisible())) return;
   if (answer.scopes) {
     for (const box of await page.locator('input[type="checkbox"][name^="scope:"]').all()) {

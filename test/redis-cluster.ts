@@ -15,7 +15,7 @@ export interface RedisCluster {
   readonly ours: TestRedis;
   /** Who follows it. */
   readonly replica: TestRedis;
-  /** Comes back when the replica has taken our slot over. */
+  /** Comes back when the replica has taken our slot over, and everybody who lives knows. */
   untilSucceeded(): Promise<void>;
   /** Cuts the replica off, so that it misses what the primary is told from now on. */
   isolateReplica(): Promise<void>;
@@ -62,8 +62,12 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     ours,
     replica,
     untilSucceeded: async () => {
-      const role = () => replica.operate(async (it) => ((await it.call('ROLE')) as unknown[])[0]);
-      await until('the replica has taken over', role, 'master');
+      const successor = `${await replica.operate(async (it) => String(await it.call('CLUSTER', 'MYID')))} `;
+      for (const node of nodes.filter(({ gone }) => !gone)) {
+        const known = () => node.operate(async (it) => String(await it.call('CLUSTER', 'NODES')));
+        const leads = (line: string) => line.startsWith(successor) && /^\S+ \S+ (?:myself,)?master /.test(line);
+        await until('the replica has taken over', known, (it) => it.split('\n').some(leads));
+      }
     },
     isolateReplica: async () => {
       await caughtUp(ours, replica);

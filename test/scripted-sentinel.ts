@@ -38,7 +38,8 @@ export class ScriptedSentinel {
 
   /** Comes back when everybody who listened has left. */
   async sayAndWait(word: string): Promise<void> {
-    const gone = [...this.listening].map((listener) => once(listener, 'close'));
+    // However they leave: one with another word unread resets its line, and `once` would take that for a failure.
+    const gone = [...this.listening].map((listener) => new Promise((left) => listener.once('close', left)));
     this.say(word);
     await Promise.all(gone);
   }

@@ -78,7 +78,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   };
 }
 
-/** Waits for the line that says so; a process that ends before has failed, and its output says why. */
+/** Waits for the line that says so; a process that ends before has failed, and its output, read to the end, says why. */
 function untilServing(child: ChildProcess, output: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     for (const stream of [child.stdout!, child.stderr!]) {
@@ -87,7 +87,7 @@ function untilServing(child: ChildProcess, output: string[]): Promise<void> {
         if (line.includes('"serving ')) resolve();
       });
     }
-    child.once('exit', (code, signal) =>
+    child.once('close', (code, signal) =>
       reject(new Error(`the server ended with ${code ?? signal}:\n${output.join('\n')}`)),
     );
   });

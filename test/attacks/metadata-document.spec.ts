@@ -10,7 +10,7 @@ let strict: TestApp;
 let host: DocumentHost;
 beforeAll(async () => {
   host = await documentHost();
-  app = await startTestApp({ settings: { ...documentsFromHere, CIMD_FETCH_TIMEOUT: '1s' } });
+  app = await startTestApp({ settings: documentsFromHere });
   strict = await startTestApp();
 });
 afterAll(async () => {
@@ -77,11 +77,13 @@ describe('a document that lies', () => {
   });
 
   it('[M9] never ends: the fetch does, and the person may try again', async () => {
+    const hasty = await startTestApp({ beside: app, settings: { ...documentsFromHere, CIMD_FETCH_TIMEOUT: '1s' } });
     let open = () => {};
     const id = aDocument({ after: new Promise<void>((resolve) => (open = resolve)) });
-    const { status, location } = await refusalOf(id);
+    const { status, location } = await refusalOf(id, hasty);
     expect([status, location]).toEqual([503, undefined]);
     open();
+    await hasty.close();
   });
 
   it.each([

@@ -190,12 +190,18 @@ async function withPoisonIn(
   return requests;
 }
 
+/** The parser hangs up on headers that are too long. Who is still writing may see that before the answer, or instead of it. */
+function hungUpOn(error: NodeJS.ErrnoException): RawAnswer {
+  if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error;
+  return { status: 431, headers: {}, body: '' };
+}
+
 const seconds = (): number => Math.floor(app.clock.now().getTime() / 1000);
 
-describe('poison among a hundred good requests fails only its own', { timeout: 60_000 }, () => {
+describe('poison among a hundred good requests fails only its own', () => {
   it('[D7] in each member of a proof', async () => {
     const { kty, crv, x, y } = proofKey.publicJwk;
-    const send = (dpop: string): Promise<RawAnswer> => ask(MACHINE_FORM, { ...basicOf(machine), dpop });
+    const send = (dpop: string): Promise<RawAnswer> => ask(MACHINE_FORM, { ...basicOf(machine), dpop }).catch(hungUpOn);
     const { headers } = await send(await aProof(app, proofKey));
     const claims = { htm: 'POST', htu: `${app.issuer}/oauth/token`, iat: seconds(), nonce: headers['dpop-nonce'] };
     const jwt = {

@@ -71,10 +71,10 @@ describe('a person in a real browser', () => {
       await page.goto(refused.body.consent_url);
       await signIn(page, at.user);
       await title(page, 'Let Repositories server use your Acme account?');
-      expect(await page.getByText(new URL(world.upstream.origin).host).isVisible()).toBe(true);
+      await page.getByText(new URL(world.upstream.origin).host).waitFor();
       await throughUpstream(page, ['repo:write']);
       await title(page, 'Connected');
-      expect(await page.getByText('gave less than was asked for').isVisible()).toBe(true);
+      await page.getByText('gave less than was asked for').waitFor();
 
       const narrow = await ask('repo:read');
       expect(outcome(narrow)).toEqual([200, 'repo:read']);
@@ -117,7 +117,7 @@ describe('a person in a real browser', () => {
       expect(asked.body).toMatchObject({ error: 'consent_required' });
       await page.goto(asked.body.consent_url);
       await title(page, 'Let Second server use your Acme account?');
-      expect(await page.getByText('Acme gives all or nothing').isVisible()).toBe(true);
+      await page.getByText('Acme gives all or nothing').waitFor();
       await page.getByRole('button', { name: 'Allow' }).click();
       await title(page, 'Connected');
       // As the page said: what upstream cannot narrow is named as it is (W45).

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { aFlow, authorizeUrl, aUser, pkce } from '../builders.js';
 import { startFederation, type Federation } from '../federating.js';
 import { closeBrowser, withPage } from './chromium.js';
@@ -31,14 +31,14 @@ describe('a person of the company in a real browser', () => {
       await title(page, 'Sign in');
       await signInAs(page, 'ada');
       await page.getByRole('button', { name: 'Allow' }).waitFor();
-      expect(await page.getByText('ada@corp.example').isVisible()).toBe(true);
+      await page.getByText('ada@corp.example').waitFor();
 
       await page.goto(`${at.app.issuer}/account`);
       await page.getByRole('button', { name: 'Sign out', exact: true }).click();
       await title(page, 'Sign in');
       await page.getByRole('button', { name: 'Continue with acme' }).click();
       await page.waitForURL(`${at.app.issuer}/account`);
-      expect(await page.getByText('ada@corp.example').first().isVisible()).toBe(true);
+      await page.getByText('ada@corp.example').first().waitFor();
     });
   });
 

@@ -103,7 +103,7 @@ beforeAll(async () => {
   expect(tokens.refresh_token).toBeUndefined();
   takenBackLater = { token: tokens.access_token, client: withoutRefresh };
   file = `${folder.path}/backup.zip`;
-}, 60_000);
+});
 afterAll(async () => {
   await source.end('SIGTERM');
   for (const { drop } of databases) await drop();
@@ -154,7 +154,7 @@ const lastBackup = (): Promise<string | undefined> =>
     return rows[0]?.at;
   });
 
-describe('a backup', { timeout: 60_000 }, () => {
+describe('a backup', () => {
   it('is one state of the database, made while tokens are issued, and readable by its owner alone', async () => {
     let done = false;
     const load = (async () => {
@@ -265,7 +265,7 @@ describe('a backup', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a backup is refused', { timeout: 60_000 }, () => {
+describe('a backup is refused', () => {
   const refused = async (args: readonly string[], target: EmbeddedConnection, env = {}): Promise<string> => {
     const { code, stderr } = await authserver(target, ['restore', ...args], env);
     expect(code).toBe(1);

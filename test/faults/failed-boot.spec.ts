@@ -47,4 +47,4 @@ it('a server whose database goes away between the migrations and the first reque
     },
   });
   await expect(started).rejects.toThrow(/the server ended with 1:\n/);
-}, 30_000);
+});

@@ -13,7 +13,7 @@ const keyFiles = (): string[] => readdirSync(join(dataDir, 'keys')).filter((name
 const jwks = async (issuer: string): Promise<string[]> =>
   (await (await fetch(`${issuer}/.well-known/jwks.json`)).json()).keys.map(({ kid }: { kid: string }) => kid);
 
-describe('a signing key whose file is lost', { timeout: 60_000 }, () => {
+describe('a signing key whose file is lost', { timeout: 120_000 }, () => {
   it('stops the server from starting, which says what to do; doing it makes a new key', async () => {
     const first = await startServerProcess({ dataDir });
     const [kid] = await jwks(first.issuer);

@@ -14,6 +14,7 @@ import { aKey, aProof, askWith, type ProofKey } from '../dpop.js';
 import { ACCESS_TOKEN, EXCHANGE } from '../exchanges.js';
 import { startReplicas, type Replicas } from '../replicas.js';
 import type { ServerProcess } from '../server-process.js';
+import { until } from '../until.js';
 
 const MACHINE_FORM = { grant_type: 'client_credentials' };
 const AWAY = [503, 'temporarily_unavailable'];
@@ -99,7 +100,7 @@ async function expectRefusedInTime(asked: Record<string, Asked>): Promise<void> 
     const sent = await proof();
     const began = performance.now();
     expect(outcome(await asMachine(at, sent))).toEqual(AWAY);
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(performance.now() - began).toBeLessThan(1_900); // it waits for a second, and not twice
   }
   const answers = await Promise.all(
     Object.entries(asked).flatMap(([what, { form, client }]) =>
@@ -129,11 +130,12 @@ async function expectServedWithout(): Promise<void> {
 
 async function untilBack(): Promise<void> {
   for (const at of servers) {
-    await expect.poll(async () => (await asMachine(at, await proof())).status, { timeout: 5_000 }).not.toBe(503);
+    const status = async () => (await asMachine(at, await proof())).status;
+    await until('Redis is back', status, (answered) => answered !== 503);
   }
 }
 
-describe('two servers whose Redis', { timeout: 60_000 }, () => {
+describe('two servers whose Redis', () => {
   it('[D16] is frozen refuse what carries a proof, in time and spending nothing, and serve the rest', async () => {
     const asked = await oneOfEach();
     replicas.redis.freeze();

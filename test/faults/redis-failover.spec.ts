@@ -77,7 +77,7 @@ async function useTwoProofs(): Promise<{ used: string[]; nonce: string }> {
   return { used, nonce };
 }
 
-describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
+describe('a Redis that sentinels watch', () => {
   let trio: SentinelTrio;
   beforeEach(async () => {
     trio = await startSentinelTrio();
@@ -99,7 +99,8 @@ describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
     await fail(primary);
     expect(outcome(await asMachine())).toEqual([200, 'Bearer']);
     const back = await untilBack(async () => (await trio.primary()) !== primary);
-    expect(new Set(back.answers.slice(0, -1).map(String))).toEqual(new Set(['503,temporarily_unavailable']));
+    const before = back.answers.slice(0, -1).map(String);
+    expect(before.filter((answer) => answer !== '503,temporarily_unavailable')).toEqual([]);
     expect(back.answers.at(-1)).toEqual([400, 'use_dpop_nonce']);
     expect(back.millis).toBeLessThan(20_000);
     await trio.untilSucceeded(primary); // whichever sentinel told us was the first to know
@@ -108,7 +109,7 @@ describe('a Redis that sentinels watch', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a Redis Cluster', { timeout: 60_000 }, () => {
+describe('a Redis Cluster', () => {
   let cluster: RedisCluster;
   beforeEach(async () => {
     cluster = await startRedisCluster();

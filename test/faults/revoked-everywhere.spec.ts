@@ -79,7 +79,7 @@ async function answersOf(app: TestApp, { access, browser, ...flow }: Omit<Warm, 
 
 const OVER = { introspection: false, page: 'known' };
 
-describe('what one of three replicas was told is true on the others at the next request', { timeout: 60_000 }, () => {
+describe('what one of three replicas was told is true on the others at the next request', () => {
   it.each<[string, (of: Warm) => Promise<unknown>, Record<string, unknown>, number | undefined]>([
     [
       'an access token that was revoked',

@@ -31,7 +31,7 @@ const outcome = ({ status, body }: TokenResponse) => [status, body.error ?? body
 
 async function untilBack(): Promise<void> {
   for (const at of [one, two]) {
-    await expect.poll(async () => (await ask(at, await proof())).status, { timeout: 5000 }).not.toBe(503);
+    await expect.poll(async () => (await ask(at, await proof())).status).not.toBe(503);
   }
 }
 
@@ -142,7 +142,7 @@ describe('a Redis that does not tell its run_id', () => {
     await hiding.guestWithout('info');
     const late = await startTestApp({ beside: here, clock: here.clock, redisUrl, settings });
     for (const at of [here, there, late]) {
-      await expect.poll(async () => (await asked(at, await sent())).status, { timeout: 5000 }).toBe(200);
+      await expect.poll(async () => (await asked(at, await sent())).status).toBe(200);
       for (const again of [used, usedWithNonce])
         expect((await asked(at, again)).body.error_description).toBe('jti already used');
       expect(outcome(await asked(at, await sent({ nonce })))).toEqual([200, 'DPoP']);

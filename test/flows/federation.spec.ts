@@ -129,12 +129,16 @@ describe('an identity provider that is away', () => {
 describe('an identity provider that changes its key without notice', () => {
   it('is believed again a minute after its keys were last read, also by whoever was on their way', async () => {
     const [early, late] = [new HttpBrowser(), new HttpBrowser()];
+    // Keys of five minutes ago are read anew; from then on the clock stands still.
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date().getTime() + 5 * 60_000 });
+    const { jwks } = await at.acme.requests();
     await arrive(at, early, 'ada');
+    expect((await at.acme.requests()).jwks).toBe(jwks + 1);
     const callbacks = [await there(at, early, 'ada'), await there(at, late, 'grace')];
     await at.acme.set({ rotated: true });
     // Keys that were read a moment ago are not asked for again for a key id of anybody's making.
     expect((await early.get(callbacks[0] ?? '')).status).toBe(401);
-    vi.useFakeTimers({ toFake: ['Date'], now: new Date().getTime() + 61_000 });
+    vi.setSystemTime(new Date().getTime() + 61_000);
     const arrived = await late.get(callbacks[1] ?? '');
     vi.useRealTimers();
     await at.acme.set({ rotated: false });

@@ -22,7 +22,7 @@ afterAll(() => replicas?.stop());
 const proof = (claims: Record<string, unknown> = {}): Promise<string> => aProof(replicas.one, key, claims);
 const outcome = ({ status, body }: TokenResponse) => [status, body.error ?? body.token_type];
 
-describe('two server processes on one Postgres and one Redis', { timeout: 60_000 }, () => {
+describe('two server processes on one Postgres and one Redis', () => {
   it('[D16] refuse on one a proof that was used on the other, whichever came first', async () => {
     const client = await aConfidentialClient(replicas.one, MACHINE);
     for (const [first, second] of [

@@ -192,7 +192,7 @@ describe('Transit', () => {
     ['broken', '500'],
     ['silent', 'timeout'],
   ])('that is %s is unavailable, and says nothing about the value', async (state, problem) => {
-    const { driver } = vaultDriver(vault, { timeoutMillis: state === 'silent' ? 150 : 5_000 });
+    const { driver } = vaultDriver(vault, { timeoutMillis: state === 'silent' ? 750 : 5_000 });
     const sealed = await driver.seal(secret, context);
     vault.state = state;
     expect(await reasonOf(driver.open(sealed, context))).toBe('vault_unavailable');

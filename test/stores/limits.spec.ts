@@ -161,7 +161,7 @@ describe('limits in Redis', () => {
     redis.freeze();
     const start = performance.now();
     const first = await here.take(of, 'somebody');
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(performance.now() - start).toBeLessThan(1_900); // one command's time-out, not two
     expect(first.allowed).toBe(true);
     expect(await takeTimes(here, 2, of)).toEqual([true, false]);
     expect(await here.peek(of, 'somebody')).toMatchObject({ allowed: false });

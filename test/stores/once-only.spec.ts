@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
-import { aFlow, aGrantedCode, allow, pkce, redeem, refresh, type Flow, type GrantedCode } from '../builders.js';
+import {
+  aFlow,
+  aGrantedCode,
+  allow,
+  pkce,
+  redeem,
+  refresh,
+  type Flow,
+  type GrantedCode,
+  type TokenResponse,
+} from '../builders.js';
 import { HttpBrowser } from '../http-browser.js';
 
 const CODES = 50;
@@ -20,25 +30,35 @@ afterAll(() => app.close());
 
 async function manyCodes(): Promise<GrantedCode[]> {
   const codes: GrantedCode[] = [];
-  for (let made = 0; made < CODES; made += 10) {
-    codes.push(...(await Promise.all(Array.from({ length: 10 }, () => aGrantedCode(flow, {}, browser)))));
+  for (let made = 0; made < CODES; made += 5) {
+    codes.push(...(await Promise.all(times(5, () => aGrantedCode(flow, {}, browser)))));
   }
   return codes;
 }
 
-/** 20 callers for each of `items`, five items at a time: a queue longer than the pool's patience would be answered with 503. */
-async function race<T, R>(items: readonly T[], call: (item: T) => Promise<R>): Promise<R[][]> {
-  const answers: R[][] = [];
+type Call<T> = (item: T) => Promise<TokenResponse>;
+
+/** 20 callers for each of `items`, five items at a time: a queue longer than the pool's patience is answered with 503. */
+async function race<T>(items: readonly T[], call: Call<T>): Promise<TokenResponse[][]> {
+  const answers: TokenResponse[][] = [];
   for (let at = 0; at < items.length; at += 5) {
-    const some = items.slice(at, at + 5).map((item) => Promise.all(times(CALLERS, () => call(item))));
+    const some = items.slice(at, at + 5).map((item) => Promise.all(times(CALLERS, () => patiently(call, item))));
     answers.push(...(await Promise.all(some)));
   }
   return answers;
 }
 
+/** A client that does as it is told: on a machine too busy to reach its own database, it is told to try again. */
+async function patiently<T>(call: Call<T>, item: T): Promise<TokenResponse> {
+  for (;;) {
+    const answer = await call(item);
+    if (answer.status !== 503) return answer;
+  }
+}
+
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make);
 
-describe('20 callers at once', () => {
+describe('20 callers at once', { timeout: 120_000 }, () => {
   it('[B18] redeem each of 50 codes exactly once', async () => {
     const codes = await manyCodes();
     const answers = await race(codes, redeem);
@@ -55,12 +75,13 @@ describe('20 callers at once', () => {
 
   it('[B10] spend each of 50 refresh tokens exactly once, and then their families are over', async () => {
     const tokens = await Promise.all(
-      (await manyCodes()).map(async (code) => (await redeem(code)).body.refresh_token as string),
+      (await manyCodes()).map(async (code) => (await patiently(redeem, code)).body.refresh_token as string),
     );
-    const answers = await race(tokens, (token) => refresh(flow, token));
+    const refreshed = (token: string): Promise<TokenResponse> => refresh(flow, token);
+    const answers = await race(tokens, refreshed);
     expect(answers.map((all) => all.filter(({ status }) => status === 200).length)).toEqual(times(CODES, () => 1));
     const successors = answers.map((all) => all.find(({ status }) => status === 200)!.body.refresh_token as string);
-    const after = await Promise.all(successors.map((token) => refresh(flow, token)));
+    const after = await Promise.all(successors.map((token) => patiently(refreshed, token)));
     expect(new Set(after.map(({ body }) => body.error_description))).toEqual(
       new Set(['token family revoked due to reuse detection']),
     );

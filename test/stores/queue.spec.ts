@@ -326,6 +326,7 @@ describe('with Redis away', () => {
     const scheduled = async (): Promise<Date[]> =>
       (await module.get(JobQueue).list(['delayed'], 10)).map(({ runAt }) => runAt!);
     const untilScheduled = () => vi.waitFor(async () => expect(await scheduled()).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(job.runs).toBe(1), 10_000);
     await untilScheduled();
     const before = await scheduled();
     vi.advanceTimersByTime(60_000);

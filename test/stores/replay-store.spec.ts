@@ -13,6 +13,7 @@ import { type Database, DatabaseAway } from '../../src/platform/postgres/databas
 import { SettingStore } from '../../src/platform/postgres/settings.store.js';
 import { freshDatabase, openDatabase } from '../postgres.js';
 import { startRedis, type TestRedis, untilAnswered } from '../redis.js';
+import { until } from '../until.js';
 
 class SettableClock extends Clock {
   constructor(public at: Date) {
@@ -178,7 +179,7 @@ describe('claims in Redis', () => {
     const claims = Array.from({ length: 50 }, () => refusalOf(store.claim(key(), seconds(60))));
     const away = { symptom: 'try-again', reason: 'redis_unavailable', status: 503 };
     for (const refusal of await Promise.all(claims)) expect(refusal).toMatchObject(away);
-    expect(performance.now() - start).toBeLessThan(1500);
+    expect(performance.now() - start).toBeLessThan(1_900); // one command's time-out, not two
     expect(await new EphemeralHealth(connection).state()).toBe('down');
     redis.thaw();
     await untilAnswered(connection);
@@ -197,7 +198,7 @@ describe('claims in Redis', () => {
       expect(await refusalOf(asked.claim(key(), seconds(60)))).toMatchObject(away);
       expect(await refusalOf(asked.forgotAt())).toMatchObject(away);
     }
-    expect(performance.now() - start).toBeLessThan(200);
+    expect(performance.now() - start).toBeLessThan(900); // not even one time-out
     await redis.start();
     await untilAnswered(late.connection);
     expect(await late.store.claim(key(), seconds(60))).toBe(true);
@@ -213,7 +214,7 @@ describe('an outage of Redis', () => {
     let attempts = 0;
     connection.client.on('close', () => attempts++);
     await connection.onModuleInit();
-    await expect.poll(() => attempts).toBeGreaterThan(3);
+    await until('it has tried again and again', () => attempts > 3, true);
     expect(logged).toEqual([expect.stringMatching(/^Redis is away: connect ECONNREFUSED/)]);
     await redis.start();
   });
@@ -371,7 +372,7 @@ describe('a Redis that came back empty', () => {
     await store.claim(one, seconds(600));
     const generation = connection.generation;
     await reader.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    await expect.poll(() => connection.generation).toBeGreaterThan(generation);
+    await until('the connection is another one', () => connection.generation > generation, true);
     await untilAnswered(connection);
     expect(await store.claim(one, seconds(600))).toBe(false);
     expect(await store.forgotAt()).toBeUndefined();

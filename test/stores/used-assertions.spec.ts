@@ -39,7 +39,7 @@ describe('[J4] a client assertion', () => {
     }
     expect(winners).toEqual(Array(ASSERTIONS).fill(1));
     expect([...refused].every((error) => ['invalid_client', 'slow_down'].includes(error))).toBe(true);
-  }, 60_000);
+  });
 
   it('is kept as a hash, for as long as it could be sent again', async () => {
     const jti = randomBytes(16).toString('hex');

@@ -18,6 +18,7 @@ import {
 import { untilWaiting, whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 import { recorded } from '../recorded.js';
+import { until } from '../until.js';
 
 /** Two replicas on one database: what the operator says to one must hold at the other. */
 let one: TestApp;
@@ -247,6 +248,7 @@ describe('under load, while the operator changes things', () => {
         token = answer.body.refresh_token ?? token;
       }
     });
+    await until('somebody is served', () => seen.some((each) => each.outcome === '200 ok'), true);
     for (let turn = 0; turn < 15; turn += 1) {
       const names = turn % 2 === 0 ? ['notes:read'] : ['notes:read', 'notes:write'];
       expect((await one.admin('PATCH', resourcePath(), scopesOf(...names))).status).toBe(200);

@@ -78,6 +78,11 @@ describe('alerts and dashboards', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('take the workers of a replica together, and count them as one', () => {
+    const each = queries.filter(({ query }) => /^(?:[a-z]\w*|count\([a-z]\w*)\{/.test(query));
+    expect(each).toEqual([]);
+  });
+
   it('show every metric of ours on a dashboard', () => {
     const shown = new Set(
       panels.flatMap(({ targets = [] }) =>

@@ -50,7 +50,7 @@ const overview = [
   stat('Tokens per second', 'ops', total('authserver_tokens_issued_total')),
   stat('Active clients', 'short', `max(${of('authserver_active_clients')})`),
   stat('Active families', 'short', `max(${of('authserver_active_token_families')})`),
-  stat('Replicas', 'short', `count(${of('authserver_build_info')})`),
+  stat('Replicas', 'short', `count(count by (namespace, job, instance) (${of('authserver_build_info')}))`),
   row('Tokens'),
   stack('Tokens issued, by grant', 'ops', [per('grant_type', 'authserver_tokens_issued_total'), '{{grant_type}}']),
   graph('Time to issue a token', 's', ...quantiles('authserver_token_issuance_duration_seconds')),
@@ -113,7 +113,10 @@ const overview = [
 const operations = [
   row('Dependencies'),
   {
-    ...graph('Dependencies (1: answers)', 'short', [of('authserver_dependency_up'), '{{instance}} {{dependency}}']),
+    ...graph('Dependencies (1: answers)', 'short', [
+      `min by (instance, dependency) (${of('authserver_dependency_up')})`,
+      '{{instance}} {{dependency}}',
+    ]),
     max: 1,
   },
   graph('Database failures', 'ops', [per('kind', 'authserver_db_failures_total'), '{{kind}}']),
@@ -172,15 +175,15 @@ const operations = [
     [total('authserver_oidc_jwks_cache_misses_total'), 'asked for'],
   ),
   row('Process'),
-  graph('Event loop, p99', 's', [of('nodejs_eventloop_lag_p99_seconds'), '{{instance}}']),
+  graph('Event loop, p99', 's', [`max by (instance) (${of('nodejs_eventloop_lag_p99_seconds')})`, '{{instance}}']),
   graph('Processor', 'percentunit', [`sum by (instance) (${rate('process_cpu_seconds_total')})`, '{{instance}}']),
   graph(
     'Memory',
     'bytes',
-    [of('process_resident_memory_bytes'), '{{instance}} resident'],
-    [of('nodejs_heap_size_used_bytes'), '{{instance}} heap'],
+    [`sum by (instance) (${of('process_resident_memory_bytes')})`, '{{instance}} resident'],
+    [`sum by (instance) (${of('nodejs_heap_size_used_bytes')})`, '{{instance}} heap'],
   ),
-  graph('Open files', 'short', [of('process_open_fds'), '{{instance}}']),
+  graph('Open files', 'short', [`sum by (instance) (${of('process_open_fds')})`, '{{instance}}']),
   graph('Introspection', 's', ...quantiles('authserver_introspection_duration_seconds')),
   stack('Versions', 'short', [
     `count by (version, node) (${of('authserver_build_info')})`,

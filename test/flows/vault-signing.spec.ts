@@ -232,6 +232,21 @@ describe('a Vault that does not sign', () => {
     expect(subsystems).toContainEqual({ name: 'signing', status: 'down', driver: 'vault_transit' });
   });
 
+  it('however long it is silent, keeps no probe and no scrape waiting', async () => {
+    const app = await start({ VAULT_TIMEOUT: '30s' });
+    vault.state = 'silent';
+    clock.advance(6);
+    const before = performance.now();
+    for (let seconds = 0; seconds < 12; seconds += 6) {
+      expect(await (await fetch(`${app.url}/ready`)).json()).toMatchObject({ status: 'degraded', signing: 'down' });
+      expect(await (await fetch(`${app.adminUrl}/metrics`)).text()).toMatch(
+        /^authserver_dependency_up\{dependency="signing"\} 0$/m,
+      );
+      clock.advance(6);
+    }
+    expect(performance.now() - before).toBeLessThan(20_000);
+  });
+
   it('stops a start in words, and nothing is made', async () => {
     vault.state = 'sealed';
     await expect(start()).rejects.toThrow('signing needs Vault: sealed, or not ready');

@@ -37,9 +37,13 @@
   {{- if and (eq (dig "signing" "key_store" "keyfile" $config) "vault_transit") (not (dig "signing" "vault_transit" "address" "" $config)) -}}
     {{- fail "\n\nconfig.signing.key_store vault_transit needs config.signing.vault_transit.address, such as https://vault.vault.svc:8200\n" -}}
   {{- end -}}
-  {{- $vaultKey := ternary "vault-approle-secret-id" "vault-token" (eq .Values.vault.signing.authMethod "approle") -}}
-  {{- if and (include "authplane.vaultSigns" .) (not .Values.vault.signing.existingSecret) (not .Values.vault.existingSecret) (not (and .Values.externalSecrets.enabled (hasKey .Values.externalSecrets.data $vaultKey))) -}}
-    {{- fail (printf "\n\nconfig.signing.vault_transit needs vault.signing.existingSecret (or vault.existingSecret): a Secret with %s\n" (ternary "vault-approle-role-id and vault-approle-secret-id" "vault-token" (eq .Values.vault.signing.authMethod "approle"))) -}}
+  {{- if and (include "authplane.vaultSigns" .) (not .Values.vault.signing.existingSecret) (not .Values.vault.existingSecret) -}}
+    {{- $vaultKeys := ternary (list "vault-approle-role-id" "vault-approle-secret-id") (list "vault-token") (eq .Values.vault.signing.authMethod "approle") -}}
+    {{- range $vaultKeys -}}
+      {{- if not (and $.Values.externalSecrets.enabled (hasKey $.Values.externalSecrets.data .)) -}}
+        {{- fail (printf "\n\nconfig.signing.vault_transit needs vault.signing.existingSecret (or vault.existingSecret): a Secret with %s\n" (join " and " $vaultKeys)) -}}
+      {{- end -}}
+    {{- end -}}
   {{- end -}}
   {{- $needed := add .Values.preStopSleepSeconds (include "authplane.seconds" ($config.server.shutdown_wait | default "10s") | int) -}}
   {{- if le (.Values.terminationGracePeriodSeconds | int64) $needed -}}

@@ -49,11 +49,12 @@ export class MetricsOfWorkers {
       };
       const done = (text = ''): void => {
         clearTimeout(patience);
-        worker.off('message', hear);
+        worker.off('message', hear).off('exit', gone);
         resolve(text);
       };
-      const patience = setTimeout(done, PATIENCE_MILLIS);
-      worker.on('message', hear);
+      const gone = (): void => done();
+      const patience = setTimeout(gone, PATIENCE_MILLIS);
+      worker.on('message', hear).on('exit', gone);
       worker.send(question, (error) => error && done());
     });
   }

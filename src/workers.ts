@@ -68,7 +68,8 @@ export class Workers {
     const pid = worker.process.pid;
     this.#alive.set(place, worker);
     return new Promise((resolve, reject) => {
-      worker.once('message', () => {
+      worker.on('message', (message) => {
+        if (message !== 'ready') return; // or else it asks for metrics
         this.#log.log({ message: `worker ${place} answers`, pid });
         this.#metrics.add(place, worker);
         resolve();

@@ -25,7 +25,9 @@ function resolve(
   const name = clientSecretRef ?? anyName;
   if (name === undefined) return [];
   if (clientSecretRef !== undefined && !isSecretReference(clientSecretRef))
-    return [`${at}.client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…`];
+    return [
+      `${at}.client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…`,
+    ];
   const value = env[name];
   if (!value) return [`${at}: the variable ${name} is not set`];
   Object.defineProperty(provider, 'clientSecret', { value, enumerable: false });

@@ -35,7 +35,9 @@ export function readOidcProvider(members: OidcMembers, config: Config): OidcProv
   if (issuer !== undefined && issuer.replace(/\/$/, '') === config.server.issuer)
     problems.push('issuer must not be this server');
   if (clientSecretRef !== undefined && !isSecretReference(clientSecretRef))
-    problems.push('client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…');
+    problems.push(
+      'client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…',
+    );
   if (problems.length > 0) throw new OidcMembersWrong(problems.join('; '));
   return provider;
 }

@@ -68,7 +68,10 @@ export class WorkerMetrics {
   /** @param own the metrics of this process */
   constructor(own: () => Promise<string>) {
     process.on('message', (message) => {
-      if (isAbout(message, 'own')) void own().then((text) => process.send?.({ ...message, text }));
+      if (isAbout(message, 'own'))
+        void own()
+          .catch(() => '')
+          .then((text) => process.send?.({ ...message, text }));
       if (isAbout(message, 'all')) this.#hear(message);
     });
   }

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aConfidentialClient, aResource, introspect, postForm, type ClientFixture } from '../builders.js';
 import { letActAs } from '../exchanges.js';
@@ -142,24 +141,6 @@ describe('a server of several processes', () => {
     await expect.poll(() => answering().length, SOON).toBe(COUNT);
     expect(answering()).not.toContain(victim);
     for (const token of tokens) expect((await introspect(server, token, client)).active).toBe(true);
-  });
-
-  it('keeps no scrape waiting for one that dies while it is asked', async () => {
-    const [victim] = answering() as [number];
-    process.kill(victim, 'SIGSTOP');
-    const before = performance.now();
-    // Those that the victim was given never come to anything.
-    const over = new AbortController();
-    const options = { headers: { connection: 'close' }, signal: over.signal };
-    const scrape = async () => (await fetch(`http://127.0.0.1:${ports.admin}/metrics`, options)).text();
-    const first = Promise.any(Array.from({ length: 2 * COUNT }, scrape));
-    await sleep(200); // it is asked by now
-    process.kill(victim, 'SIGKILL');
-    const workers = [...(await first).matchAll(/^process_start_time_seconds\{worker="(\d)"\}/gm)];
-    expect(workers).toHaveLength(COUNT - 1);
-    expect(performance.now() - before).toBeLessThan(4_000); // one that lives is waited for 5 s
-    over.abort();
-    await expect.poll(() => answering().filter((pid) => pid !== victim).length, SOON).toBe(COUNT);
   });
 
   it('ends with exit code 0 on SIGTERM, after what is in flight, with nothing left behind', async () => {

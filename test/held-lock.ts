@@ -1,5 +1,9 @@
+import type pg from 'pg';
 import { withClient } from '../src/platform/postgres/connection.js';
 import type { TestApp } from './app.js';
+
+/** Comes back when so many sessions wait for what is held. */
+export type UntilWaiting = (count: number) => Promise<void>;
 
 /**
  * Stops the server's statements at a known place: holds what `sql` locks until `meanwhile` is over.
@@ -12,29 +16,55 @@ export async function whileHeld<T>(
   app: TestApp,
   sql: string,
   work: () => Promise<T>,
-  meanwhile: () => Promise<unknown>,
+  meanwhile: (untilWaiting: UntilWaiting) => Promise<unknown>,
 ): Promise<T> {
   return withClient(app.connection, async (holder) => {
     await holder.query('begin');
     await holder.query(sql);
     let over = false;
     const working = work().finally(() => (over = true));
-    await untilWaiting(app, 1, () => over);
-    await meanwhile();
+    await untilWaitingFor(app, holder, 1, () => over);
+    await meanwhile((count) => untilWaitingFor(app, holder, count));
     await holder.query('commit');
     return working;
   });
 }
 
-/** Comes back when `count` sessions of the database wait for a lock. @param isOver whether nobody will, any more */
-export async function untilWaiting({ sql }: TestApp, count: number, isOver = (): boolean => false): Promise<void> {
+/** A server's jobs wait for one another's locks now and then: only who stands behind the holder is meant, at first or second hand. */
+const WAITING = `
+  with recursive blocked as materialized (
+    select pid, pg_blocking_pids(pid) as blockers from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'
+  ), behind as (
+    select pid from blocked where $1 = any(blockers)
+    union
+    select blocked.pid from blocked join behind on behind.pid = any(blocked.blockers)
+  )
+  select count(*)::int as waiting from behind`;
+
+/** Comes back when `count` sessions wait for what `holder` has locked. @param isOver whether nobody will, any more */
+export async function untilWaitingFor(
+  { sql }: TestApp,
+  holder: pg.ClientBase,
+  count: number,
+  isOver = (): boolean => false,
+): Promise<void> {
+  const [held] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
   for (let waiting = 0; waiting < count;) {
     if (isOver()) throw new Error('it was over without waiting for the lock');
-    const rows = await sql<{ waiting: number }>(
-      `select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    waiting = rows[0]?.waiting ?? 0;
+    waiting = (await sql<{ waiting: number }>(WAITING, [held?.pid]))[0]?.waiting ?? 0;
   }
+}
+
+/**
+ * Comes back when a statement that contains `part` waits for another's lock, whoever that is.
+ *
+ * @param sql asks the database in which it will wait
+ */
+export async function untilBlocked(sql: (text: string, values: string[]) => Promise<unknown[]>, part: string) {
+  const waiting = `select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and strpos(query, $1) > 0`;
+  while ((await sql(waiting, [part])).length === 0);
 }
 
 /** While a table has another name, whatever needs it fails. */

@@ -14,7 +14,7 @@ import {
   toCallback,
   type Connecting,
 } from '../connecting.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 import { recorded } from '../recorded.js';
 
@@ -142,7 +142,7 @@ describe('[U2 U3] a callback', () => {
       app,
       `select from connect_flows where id = '${id.toString('hex')}' for update`,
       () => Promise.all([browser.get(callback), browser.get(callback)]),
-      () => untilWaiting(app, 2),
+      (untilWaiting) => untilWaiting(2),
     );
     expect(both.map(({ status }) => status).toSorted()).toEqual([303, 400]);
     const lost = both.find(({ status }) => status === 400)!;

@@ -11,7 +11,7 @@ import {
   type Flow,
   type ResourceFixture,
 } from '../builders.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 import { HttpBrowser, type Visit } from '../http-browser.js';
 import { recorded } from '../recorded.js';
 
@@ -282,9 +282,9 @@ describe('a client that is deleted while the person presses Allow', () => {
       app,
       `select from users where id = '${flow.user.id}' for update`,
       () => press(),
-      async () => {
+      async (untilWaiting) => {
         removed = remove();
-        await untilWaiting(app, 2);
+        await untilWaiting(2);
       },
     );
     expect(visit.location).toContain('code=');

@@ -3,7 +3,7 @@ import { SettableClock, type TestApp } from '../app.js';
 import type { TokenResponse } from '../builders.js';
 import { aVending, aWorld, credentialOf, stateOf, type Vending, type World } from '../brokering.js';
 import { exchange, outcome } from '../exchanges.js';
-import { untilWaiting } from '../held-lock.js';
+import { untilWaitingFor } from '../held-lock.js';
 import { freshDatabase, temporaryDirectory } from '../postgres.js';
 import { freePort } from '../free-port.js';
 import { startServerProcess, type ServerProcess } from '../server-process.js';
@@ -267,7 +267,7 @@ describe('a process that is killed in the middle of a vend', { timeout: 120_000 
       await holder.query('begin');
       await holder.query('lock table issuances in access exclusive mode');
       release();
-      await untilWaiting(one, 1);
+      await untilWaitingFor(one, holder, 1);
       await victim.end('SIGKILL');
       await holder.query('rollback');
     });

@@ -16,7 +16,7 @@ import {
   type World,
 } from '../brokering.js';
 import { anAgent, exchange, outcome, started } from '../exchanges.js';
-import { untilWaiting } from '../held-lock.js';
+import { untilBlocked } from '../held-lock.js';
 import type { Misbehaviour } from '../upstream/misbehaving-proxy.js';
 
 let world: World;
@@ -193,7 +193,7 @@ describe('an upstream that takes longer than whoever asks is kept waiting', () =
     const { asking, release, connection } = await aSlowRefresh((until) => ({ kind: 'hold', until }));
     expectAway(await asking, 1);
     const ending = app.admin('DELETE', `/admin/grants/broker/${connection.id}`);
-    await untilWaiting(app, 1);
+    await untilBlocked(app.sql, 'update connections set status');
     release();
     expect((await ending).status).toBe(204);
     expect(await stateOf(app, connection)).toMatchObject({ status: 'disconnected', version: 3, mark: null });

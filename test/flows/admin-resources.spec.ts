@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp, type TestApp } from '../app.js';
 import { aClient, aConfidentialClient, aFlow, aResource, audited, introspect, refresh, tokensOf } from '../builders.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -99,7 +99,7 @@ describe('an operator registers a resource', () => {
         Promise.all(
           Array.from({ length: 12 }, () => app.admin('POST', '/admin/resources', { ...draft(), [member]: wanted })),
         ),
-      () => untilWaiting(app, 3),
+      (untilWaiting) => untilWaiting(3),
     );
     expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array<number>(11).fill(409)]);
   });
@@ -112,7 +112,7 @@ describe('resources of the configuration', () => {
       app,
       'lock table resources in share mode',
       () => Promise.allSettled([1, 2].map(() => startTestApp({ beside: app, settings }))),
-      () => untilWaiting(app, 2),
+      (untilWaiting) => untilWaiting(2),
     );
     await Promise.all(replicas.map((replica) => replica.status === 'fulfilled' && replica.value.close()));
     expect(replicas.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);

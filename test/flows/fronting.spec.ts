@@ -13,7 +13,7 @@ import {
   startExchangingApp,
   started,
 } from '../exchanges.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 
 let app: TestApp;
 let line: CommandLine;
@@ -120,7 +120,7 @@ describe('fronting links', () => {
       app,
       'lock table fronting_links in exclusive mode',
       () => Promise.all([join(b, c), join(d, a)]),
-      () => untilWaiting(app, 2),
+      (untilWaiting) => untilWaiting(2),
     );
     expect(both.map(({ status }) => status).toSorted()).toEqual([201, 409]);
   });

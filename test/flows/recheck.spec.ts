@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestApp } from '../app.js';
 import { aFlow, audited, refresh, tokensOf, type Flow, type TokenResponse } from '../builders.js';
 import { arrive, SEALING, type Federation } from '../federating.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 import {
   fromAcme,
@@ -102,7 +102,7 @@ describe('somebody whom the identity provider still knows', () => {
         at.app,
         `select from identities where subject = '${person.login}' for update`,
         () => Promise.all(pages.map((page) => person.browser.get(page))),
-        () => untilWaiting(at.app, 2),
+        (untilWaiting) => untilWaiting(2),
       );
       expect(visits.map(({ status }) => status)).toEqual(pages.map(() => 200));
       expect(await asked()).toBe(before + 1);

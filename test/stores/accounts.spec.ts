@@ -18,6 +18,7 @@ import { HttpClientModule } from '../../src/platform/http-client/http-client.mod
 import { HttpModule } from '../../src/platform/http/http.module.js';
 import { Database } from '../../src/platform/postgres/database.js';
 import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
+import { untilBlocked } from '../held-lock.js';
 import { freshDatabase } from '../postgres.js';
 
 class TestClock extends Clock {
@@ -90,12 +91,6 @@ const count = async (table: string): Promise<number> =>
   Number((await database.query<{ count: string }>(`select count(*) from ${table}`))[0]?.count);
 const facts = () =>
   database.query<{ action: string; detail: unknown }>('select action, detail from audit_events order by id');
-
-/** Until a statement on this database stands behind another's lock. */
-async function somebodyWaits(): Promise<void> {
-  const waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-  while ((await database.query(waiting)).length === 0);
-}
 
 async function signedIn(user: User): Promise<ReturnType<typeof aBrowser>> {
   const browser = aBrowser();
@@ -240,7 +235,7 @@ describe('a password', () => {
       await tx.query("update users set password_hash = 'another' where id = $1", [user.id]);
       await tx.query('delete from sessions where user_id = $1', [user.id]);
       late = sessions.start(req, res, user, { passwordHash });
-      await Promise.race([late, somebodyWaits()]);
+      await Promise.race([late, untilBlocked((text, values) => database.query(text, values), 'insert into sessions')]);
     });
     expect(await late).toBe(false);
     expect(await count('sessions')).toBe(0);

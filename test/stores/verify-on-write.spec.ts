@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { withClient } from '../../src/platform/postgres/connection.js';
 import { startTestApp, type TestApp } from '../app.js';
 import {
   aConfidentialClient,
@@ -15,7 +16,7 @@ import {
   type GrantedCode,
   type TokenResponse,
 } from '../builders.js';
-import { untilWaiting, whileHeld } from '../held-lock.js';
+import { whileHeld } from '../held-lock.js';
 import { HttpBrowser } from '../http-browser.js';
 import { recorded } from '../recorded.js';
 import { until } from '../until.js';
@@ -119,6 +120,18 @@ describe('what an operator says to one replica holds at the other from the next 
 /** The table that a token request needs for nothing but its storing statement. */
 const HOLD_STORING = 'lock table issuances in access exclusive mode';
 
+/** An operator who changes something all the time. */
+async function whilePolicyMoves<T>(work: () => Promise<T>): Promise<T> {
+  let over = false;
+  const moving = withClient(one.connection, async (operator) => {
+    while (!over) await operator.query('update policy_epoch set epoch = epoch + 1');
+  });
+  return work().finally(() => {
+    over = true;
+    return moving;
+  });
+}
+
 describe('what changes between decision and storing', () => {
   const token = (): string => granted.tokens.refresh_token;
   const refreshed = (): Promise<TokenResponse> => refresh(at, token());
@@ -136,30 +149,16 @@ describe('what changes between decision and storing', () => {
     expect([answer.status, answer.body.scope]).toEqual([200, 'notes:read notes:write']);
   });
 
-  it('policy, twice: nothing is spent, and the client is told to try again', async () => {
-    const before = await issuedFor(granted.client.id);
-    const change = (...names: string[]) => one.admin('PATCH', resourcePath(), scopesOf(...names));
-    let answer = Promise.resolve<TokenResponse | undefined>(undefined);
-    let second: Promise<unknown> = answer;
-    await whileHeld(
-      one,
-      HOLD_STORING,
-      () => (answer = refreshed()),
-      async () => {
-        await change('notes:read');
-        // Its lock is next in line, so that the second attempt finds it held.
-        second = whileHeld(
-          one,
-          HOLD_STORING,
-          () => answer,
-          () => change('notes:write'),
-        );
-        await untilWaiting(one, 2);
-      },
-    );
-    await second;
-    const told = await answer;
-    expect(told && [outcome(told), told.body.error_description, told.headers.get('retry-after')]).toEqual([
+  it('policy, without a pause: nothing is spent, and the client is told to try again', async () => {
+    let before: unknown[];
+    let told: TokenResponse;
+    do {
+      before = await issuedFor(granted.client.id);
+      told = await whilePolicyMoves(refreshed);
+      // Now and then it moves too late to matter, and a token is given as it should be.
+      if (told.status === 200) granted.tokens = told.body;
+    } while (told.status === 200);
+    expect([outcome(told), told.body.error_description, told.headers.get('retry-after')]).toEqual([
       '503 temporarily_unavailable',
       'try again',
       '2',

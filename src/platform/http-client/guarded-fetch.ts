@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
-import type { LookupFunction } from 'node:net';
-import { Agent, request } from 'undici';
+import { request } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
+import { NewConnections, type Connections } from './connections.js';
 import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
 import { HostBreakers } from './host-breakers.js';
 import { observedFetch } from './observed-fetch.js';
@@ -57,6 +57,7 @@ export class GuardedFetch {
   constructor(
     private readonly resolve: Resolver = resolveHost,
     private readonly hosts: HostBreakers = new HostBreakers(),
+    private readonly connections: Connections = new NewConnections(),
   ) {}
 
   /**
@@ -104,13 +105,10 @@ export class GuardedFetch {
   async #fetch(target: Target, options: GuardedGet, message: Message, signal: AbortSignal): Promise<FetchedAnswer> {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
-    const agent = new Agent({
-      connect: { lookup: pinned(addresses), timeout: options.connectTimeoutMs ?? options.timeoutMs },
-      maxHeaderSize: 16_384,
-    });
+    const { dispatcher, done } = this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs);
     try {
       const { statusCode, headers, body } = await request(target.url, {
-        dispatcher: agent,
+        dispatcher,
         signal,
         method: message.method,
         body: message.body,
@@ -121,15 +119,15 @@ export class GuardedFetch {
           'user-agent': 'authplane',
         },
       });
-      if (options.maxBytes === 0) {
-        body.on('error', () => {}).destroy();
-        return { status: statusCode, headers: flat(headers), body: Buffer.alloc(0) };
-      }
-      refuseEncoded(headers['content-encoding']);
-      return { status: statusCode, headers: flat(headers), body: await bounded(body, options.maxBytes) };
+      const answer = { status: statusCode, headers: flat(headers) };
+      if (options.maxBytes > 0 && !isEncoded(answer.headers['content-encoding']))
+        return { ...answer, body: await bounded(body, options.maxBytes) };
+      // Nothing else can come over a connection that is not read to the end.
+      body.on('error', () => {}).destroy();
+      if (options.maxBytes > 0) throw new FetchRefused('encoding');
+      return { ...answer, body: Buffer.alloc(0) };
     } finally {
-      // Without waiting: what is still under way is cut off.
-      void agent.destroy();
+      done();
     }
   }
 
@@ -144,19 +142,9 @@ export class GuardedFetch {
   }
 }
 
-/** What the socket asks instead of the DNS. */
-function pinned(addresses: readonly LookupAddress[]): LookupFunction {
-  return (_, { all }, callback) => {
-    const [first] = addresses;
-    if (all || first === undefined) callback(null, [...addresses]);
-    else callback(null, first.address, first.family);
-  };
-}
-
 /** A few bytes of gzip may be gigabytes: we asked for none, so nobody who plays fair sends it. */
-function refuseEncoded(encoding: string | string[] | undefined): void {
-  if (encoding !== undefined && String(encoding).toLowerCase() !== 'identity') throw new FetchRefused('encoding');
-}
+const isEncoded = (encoding: string | undefined): boolean =>
+  encoding !== undefined && encoding.toLowerCase() !== 'identity';
 
 async function bounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -1,4 +1,5 @@
 import { OAuthError } from '#libs/oauth';
+import { KeptConnections } from '../http-client/connections.js';
 import { FetchFailed, FetchRefused } from '../http-client/fetch-errors.js';
 import type { Breakers } from '../breaker/breakers.js';
 import { GuardedFetch, type FetchedAnswer, type GuardedGet } from '../http-client/guarded-fetch.js';
@@ -33,7 +34,10 @@ export class VaultClient {
   readonly #turns: Turns;
 
   static at(address: VaultAddress, breakers?: Breakers): VaultClient {
-    return new VaultClient(new GuardedFetch(undefined, new HostBreakers(breakers, 'vault')), address);
+    return new VaultClient(
+      new GuardedFetch(undefined, new HostBreakers(breakers, 'vault'), new KeptConnections()),
+      address,
+    );
   }
 
   /** @param fetch one of its own: vends in a crowd must not be in the way of other requests, nor these of them */

@@ -30,6 +30,9 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml')))
     if (mounted) writeFileSync(path, secrets.get(mounted)['config.yaml']);
     try {
       judge(name, env, mounted ? path : undefined, containers[0].args);
+      problems.push(
+        ...bothLogins(containers[0].env).map((secret) => `${name}: ${secret} would need a token and an AppRole`),
+      );
     } catch (error) {
       problems.push(`${name}: ${error.message}`);
     }
@@ -70,6 +73,13 @@ function judge(name, env, yamlPath, args) {
     problems.push(`${name}: probes do not reach ${address} or ${config.admin.address}`);
   const key = config.dataEncryption.driver === 'aes_master' ? config.dataEncryption.masterKey : 'by Vault';
   if (config.signing.keyStore === 'postgres_key' && !key) problems.push(`${name}: no master key`);
+}
+
+/** @returns Secrets of which Vault's token and an AppRole are wanted: whoever made one for both uses of Vault put one login in */
+function bothLogins(env) {
+  const wanted = env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []);
+  const secretsWith = (key) => wanted.filter((ref) => ref.key === key).map(({ name }) => name);
+  return secretsWith('vault-token').filter((name) => secretsWith('vault-approle-role-id').includes(name));
 }
 
 function valuesOf({ data = {}, stringData = {} }) {

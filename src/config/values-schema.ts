@@ -42,7 +42,7 @@ const narrowed: Readonly<Record<string, Schema>> = {
   'secrets.adminApiKey': { type: 'string', pattern: '^(.{16,})?$' },
   'secrets.dataEncryption.aesMasterKey': { type: 'string', pattern: '^([0-9a-fA-F]{64})?$' },
   'secrets.dataEncryption.aesMasterOldKey': { type: 'string', pattern: '^([0-9a-fA-F]{64})?$' },
-  'vault.signing.authMethod': { enum: ['token', 'approle'] },
+  'vault.signing.authMethod': { enum: ['', 'token', 'approle'] },
   'persistence.accessMode': { enum: ['ReadWriteOnce', 'ReadWriteOncePod', 'ReadWriteMany'] },
   'externalSecrets.secretStoreRef.kind': { enum: ['SecretStore', 'ClusterSecretStore'] },
   'serviceAccount.projectedToken.expirationSeconds': { type: 'integer', minimum: 600 },

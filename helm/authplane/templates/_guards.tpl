@@ -38,7 +38,7 @@
     {{- fail "\n\nconfig.signing.key_store vault_transit needs config.signing.vault_transit.address, such as https://vault.vault.svc:8200\n" -}}
   {{- end -}}
   {{- if and (include "authplane.vaultSigns" .) (not .Values.vault.signing.existingSecret) (not .Values.vault.existingSecret) -}}
-    {{- $vaultKeys := ternary (list "vault-approle-role-id" "vault-approle-secret-id") (list "vault-token") (eq .Values.vault.signing.authMethod "approle") -}}
+    {{- $vaultKeys := ternary (list "vault-approle-role-id" "vault-approle-secret-id") (list "vault-token") (eq (include "authplane.vaultSigningAuthMethod" .) "approle") -}}
     {{- range $vaultKeys -}}
       {{- if not (and $.Values.externalSecrets.enabled (hasKey $.Values.externalSecrets.data .)) -}}
         {{- fail (printf "\n\nconfig.signing.vault_transit needs vault.signing.existingSecret (or vault.existingSecret): a Secret with %s\n" (join " and " $vaultKeys)) -}}

@@ -76,6 +76,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or (eq (dig "key_store" "" $signing) "vault_transit") (dig "vault_transit" "address" "" $signing) -}}true{{- end -}}
 {{- end -}}
 
+{{/* How signing logs in: as sealing does, whose Secret it may share, unless values say otherwise. */}}
+{{- define "authplane.vaultSigningAuthMethod" -}}
+{{- $sealing := ternary (dig "data_encryption" "vault_transit_encrypt" "auth_method" "token" .Values.config) "token" (eq (include "authplane.encryptionDriver" .) "vault_transit_encrypt") -}}
+{{ .Values.vault.signing.authMethod | default $sealing }}
+{{- end -}}
+
 {{/* A duration as the server reads it, 1h30m, in seconds. */}}
 {{- define "authplane.seconds" -}}
 {{- $seconds := 0 -}}

@@ -198,7 +198,7 @@ httpGet:
 {{- end }}
 {{- if include "authplane.vaultSigns" . }}
 {{- $vault := include "authplane.vaultSigningSecretName" . }}
-{{- if eq .Values.vault.signing.authMethod "approle" }}
+{{- if eq (include "authplane.vaultSigningAuthMethod" .) "approle" }}
 {{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_VAULT_APPROLE_ROLE_ID" "secret" $vault "key" "vault-approle-role-id") }}
 {{ include "authplane.fromSecret" (dict "name" "AUTHPLANE_VAULT_APPROLE_SECRET_ID" "secret" $vault "key" "vault-approle-secret-id") }}
 {{- else }}

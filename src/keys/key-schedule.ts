@@ -34,6 +34,12 @@ export function activeKey(keys: readonly KeyRecord[], now: Date): KeyRecord | un
   return candidates.findLast(({ activatesAt }) => activatesAt <= now) ?? candidates[0];
 }
 
+/** Whether a key signs at `now` that none has followed: not where that one was forgotten, and another only was active before it. */
+export function hasSigner(keys: readonly KeyRecord[], now: Date): boolean {
+  const active = activeKey(keys, now);
+  return active !== undefined && !(active.retiredAt && active.retiredAt <= now);
+}
+
 /** The keys that sign now or will. */
 export function currentAndComing(keys: readonly KeyRecord[], now: Date): KeyRecord[] {
   const active = activeKey(keys, now);

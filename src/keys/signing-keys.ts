@@ -40,6 +40,7 @@ export class SigningKeys implements OnModuleInit {
   private readAt = 0;
   private reading: Promise<void> | undefined;
   private looking: Promise<void> | undefined;
+  private beginning: Promise<void> | undefined;
   private lookedInVainAt = 0;
   private generation = 0;
   /** The same object for a kid each time, because verifying remembers its import by object. */
@@ -52,33 +53,17 @@ export class SigningKeys implements OnModuleInit {
     private readonly material: KeyMaterial,
   ) {}
 
-  /**
-   * Makes the first key, unless another replica has; also where the one that signed was forgotten, and what is left is retired.
-   *
-   * @throws PrivateKeyMissing when this machine lacks a key that signs or will
-   */
+  /** @throws PrivateKeyMissing when this machine lacks a key that signs or will */
   async onModuleInit(): Promise<void> {
     await this.begin().catch((error: unknown) => {
       throw isVaultAway(error) ? new SigningNeedsVault(error) : error;
     });
-  }
-
-  private async begin(): Promise<void> {
-    const { keys } = await this.store.change(async (existing) => {
-      const now = this.clock.now();
-      const active = schedule.activeKey(existing, now);
-      if (active && !(active.retiredAt && active.retiredAt <= now)) return undefined;
-      const first = await this.material.generate(existing, now, now);
-      return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
-    });
-    this.adopt(keys);
-    await this.material.tryAll(schedule.currentAndComing(keys, this.clock.now()), this.active());
+    await this.material.tryAll(schedule.currentAndComing(this.known, this.clock.now()), this.active());
   }
 
   /** Whether a token could be signed now. @throws what stands in the way */
   async trySigning(): Promise<void> {
-    await this.refresh();
-    await this.material.tryOut(this.active());
+    await this.material.tryOut(await this.signing());
   }
 
   /** Signs claims as they are: the caller sets `iss`, `iat`, `exp`. */
@@ -86,8 +71,7 @@ export class SigningKeys implements OnModuleInit {
     header: { typ: string },
     claims: Readonly<Record<string, unknown>>,
   ): Promise<{ jwt: string; kid: string }> {
-    await this.refresh();
-    const key = await this.material.signerOf(this.active());
+    const key = await this.material.signerOf(await this.signing());
     return { jwt: await signJwt(key, header.typ, claims), kid: key.kid };
   }
 
@@ -178,6 +162,25 @@ export class SigningKeys implements OnModuleInit {
     if (Math.abs(this.clock.now().getTime() - this.readAt) < maxAgeMillis) return;
     this.reading ??= this.readUnlessAway().finally(() => (this.reading = undefined));
     await this.reading;
+  }
+
+  /** The key that signs, made where the one that did was forgotten while this server ran. */
+  private async signing(): Promise<KeyRecord> {
+    await this.refresh();
+    if (!schedule.hasSigner(this.known, this.clock.now()))
+      await (this.beginning ??= this.begin().finally(() => (this.beginning = undefined)));
+    return this.active();
+  }
+
+  /** Makes the first key, unless another replica has; also where the one that signed was forgotten, and what is left is retired. */
+  private async begin(): Promise<void> {
+    const { keys } = await this.store.change(async (existing) => {
+      const now = this.clock.now();
+      if (schedule.hasSigner(existing, now)) return undefined;
+      const first = await this.material.generate(existing, now, now);
+      return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
+    });
+    this.adopt(keys);
   }
 
   private async rotateWhen(

@@ -264,6 +264,25 @@ describe('a Vault that does not sign', () => {
     expect((await app.admin('DELETE', `/admin/keys/${kid}`)).status).toBe(204);
     expect((await statusesOf(app))[kid]).toBe('revoked');
   });
+
+  it('is outlasted where the key that signs is forgotten meanwhile: its tokens end, and another signs when Vault is back', async () => {
+    const app = await start();
+    const { tokens, ...flow } = await tokensOf(await aFlow(app));
+    const kid = await verified(app, tokens.access_token);
+    vault.state = 'sealed';
+    // As `authserver forget-key` does.
+    await app.sql('update signing_keys set revoked_at = $1', [clock.now()]);
+    clock.advance(6);
+    await expect(verified(app, tokens.access_token)).rejects.toThrow('no applicable key found');
+    const { status, body } = await refresh(flow, tokens.refresh_token);
+    expect([status, body.error]).toEqual([503, 'temporarily_unavailable']);
+    vault.state = 'open';
+    const after = await refresh(flow, tokens.refresh_token);
+    expect(await statusesOf(app)).toEqual({
+      [kid]: 'revoked',
+      [await verified(app, after.body.access_token)]: 'active',
+    });
+  });
 });
 
 describe('a policy or key that does not fit', () => {

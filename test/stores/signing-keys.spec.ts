@@ -249,6 +249,23 @@ describe.each([
     expect(facts).toEqual([{ kid: old }]);
   });
 
+  it('makes another key, once, when the one that signs is forgotten while replicas run', async () => {
+    const [one, other] = [await boot(env), await boot(env)];
+    const retired = one.keys.activeKid();
+    clock.millis += minutes;
+    const lost = (await one.keys.rotate()).kid;
+    await one.database.query('update signing_keys set revoked_at = $2 where kid = $1', [lost, clock.now()]);
+    clock.millis += 5 * seconds;
+    const signed = await Promise.all([one, other, one, other].map(({ keys }) => keys.sign(header, claims())));
+    const [{ kid } = { kid: '' }] = signed;
+    expect(signed.map((each) => each.kid)).toEqual(Array(4).fill(kid));
+    expect([retired, lost]).not.toContain(kid);
+    const statuses = (await other.keys.list()).map((key) => [key.kid, key.status]);
+    expect(Object.fromEntries(statuses)).toEqual({ [kid]: 'active', [lost]: 'revoked', [retired]: 'retired' });
+    expect(published(other)).toEqual(expect.arrayContaining([retired, kid]));
+    expect(published(other)).not.toContain(lost);
+  });
+
   it('makes a new key before it revokes the active one', async () => {
     const replica = await boot(env);
     const old = replica.keys.activeKid();

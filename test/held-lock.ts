@@ -23,8 +23,8 @@ export async function whileHeld<T>(
     await holder.query(sql);
     let over = false;
     const working = work().finally(() => (over = true));
-    await untilWaitingFor(app, holder, 1, () => over);
-    await meanwhile((count) => untilWaitingFor(app, holder, count));
+    await untilWaitingFor(holder, 1, () => over);
+    await meanwhile((count) => untilWaitingFor(holder, count));
     await holder.query('commit');
     return working;
   });
@@ -33,26 +33,29 @@ export async function whileHeld<T>(
 /** A server's jobs wait for one another's locks now and then: only who stands behind the holder is meant, at first or second hand. */
 const WAITING = `
   with recursive blocked as materialized (
-    select pid, pg_blocking_pids(pid) as blockers from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'
+    select pid, pg_blocking_pids(pid) as blockers from (select distinct pid from pg_locks where not granted) as waiting
   ), behind as (
-    select pid from blocked where $1 = any(blockers)
+    select pid from blocked where pg_backend_pid() = any(blockers)
     union
     select blocked.pid from blocked join behind on behind.pid = any(blocked.blockers)
   )
   select count(*)::int as waiting from behind`;
 
-/** Comes back when `count` sessions wait for what `holder` has locked. @param isOver whether nobody will, any more */
+/**
+ * Comes back when `count` sessions wait for what `holder` has locked. It asks itself: another connection for each look would take so long on
+ * a busy machine that the server gives up waiting.
+ *
+ * @param isOver whether nobody will, any more
+ */
 export async function untilWaitingFor(
-  { sql }: TestApp,
   holder: pg.ClientBase,
   count: number,
   isOver = (): boolean => false,
 ): Promise<void> {
-  const [held] = (await holder.query<{ pid: number }>('select pg_backend_pid() as pid')).rows;
   for (let waiting = 0; waiting < count;) {
     if (isOver()) throw new Error('it was over without waiting for the lock');
-    waiting = (await sql<{ waiting: number }>(WAITING, [held?.pid]))[0]?.waiting ?? 0;
+    const { rows } = await holder.query<{ waiting: number }>(WAITING);
+    waiting = rows[0]?.waiting ?? 0;
   }
 }
 

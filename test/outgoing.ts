@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KeptConnections } from '../src/platform/http-client/connections.js';
 import { FetchFailed, FetchRefused } from '../src/platform/http-client/fetch-errors.js';
 import { GuardedFetch, type FetchedAnswer, type GuardedGet } from '../src/platform/http-client/guarded-fetch.js';
 import type { Resolver } from '../src/platform/http-client/resolver.js';
@@ -54,6 +55,11 @@ export const inDevelopment: GuardedGet = { ...clientChose, allowHttp: true, allo
 
 export function outgoing(resolve?: Resolver): GuardedFetch {
   return new GuardedFetch(resolve);
+}
+
+/** As the server asks a host that it asks all the time. */
+export function keeping(resolve?: Resolver): GuardedFetch {
+  return new GuardedFetch(resolve, undefined, new KeptConnections());
 }
 
 /** What became of a request: `refused: address`, `failed: timeout`, or its answer. */

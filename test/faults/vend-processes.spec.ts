@@ -267,7 +267,7 @@ describe('a process that is killed in the middle of a vend', { timeout: 120_000 
       await holder.query('begin');
       await holder.query('lock table issuances in access exclusive mode');
       release();
-      await untilWaitingFor(one, holder, 1);
+      await untilWaitingFor(holder, 1);
       await victim.end('SIGKILL');
       await holder.query('rollback');
     });

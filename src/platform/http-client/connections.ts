@@ -4,8 +4,8 @@ import { Agent, type Dispatcher } from 'undici';
 
 export interface Connection {
   readonly dispatcher: Dispatcher;
-  /** Says that the request is over, however it ended. */
-  done(): void;
+  /** Says that the request is over. @param status of its answer; undefined: it has none that could be read to the end */
+  done(status?: number): void;
 }
 
 /** Where requests get their connections. Whichever they get leads to the addresses that were allowed for this one, and nowhere else. */
@@ -24,8 +24,9 @@ export class NewConnections implements Connections {
 }
 
 /**
- * Those of earlier requests, as long as the name leads to the same addresses: for the one host that an operator named and that is asked
- * all the time, where a handshake for each request would cost more than the request.
+ * Those of earlier requests, as long as the name leads to the same addresses and what comes is an answer: for the one host that an operator
+ * named and that is asked all the time, where a handshake for each request would cost more than the request. Behind one address may stand
+ * several servers: who got to one that is sealed, or sends elsewhere, must not stay with it.
  */
 export class KeptConnections implements Connections {
   #kept: { readonly to: string; readonly agent: Agent } | undefined;
@@ -35,14 +36,20 @@ export class KeptConnections implements Connections {
       .map(({ address }) => address)
       .toSorted()
       .join();
-    if (this.#kept?.to !== to) {
-      // What is under way there may end.
-      void this.#kept?.agent.close();
-      this.#kept = { to, agent: newAgent(addresses, connectTimeoutMillis) };
-    }
-    return { dispatcher: this.#kept.agent, done: () => undefined };
+    if (this.#kept && this.#kept.to !== to) this.#leave(this.#kept.agent);
+    const { agent } = (this.#kept ??= { to, agent: newAgent(addresses, connectTimeoutMillis) });
+    return { dispatcher: agent, done: (status) => isAnswer(status) || this.#leave(agent) };
+  }
+
+  /** What is under way there may end. */
+  #leave(agent: Agent): void {
+    if (this.#kept?.agent !== agent) return;
+    this.#kept = undefined;
+    void agent.close();
   }
 }
+
+const isAnswer = (status = 500): boolean => status < 300 || (status >= 400 && status < 500);
 
 const newAgent = (addresses: readonly LookupAddress[], connectTimeoutMillis: number): Agent =>
   new Agent({ connect: { lookup: pinned(addresses), timeout: connectTimeoutMillis }, maxHeaderSize: 16_384 });

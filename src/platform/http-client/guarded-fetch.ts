@@ -105,6 +105,7 @@ export class GuardedFetch {
   async #fetch(target: Target, options: GuardedGet, message: Message, signal: AbortSignal): Promise<FetchedAnswer> {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
+    let read: number | undefined;
     const { dispatcher, done } = this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs);
     try {
       const { statusCode, headers, body } = await request(target.url, {
@@ -120,14 +121,16 @@ export class GuardedFetch {
         },
       });
       const answer = { status: statusCode, headers: flat(headers) };
-      if (options.maxBytes > 0 && !isEncoded(answer.headers['content-encoding']))
-        return { ...answer, body: await bounded(body, options.maxBytes) };
-      // Nothing else can come over a connection that is not read to the end.
-      body.on('error', () => {}).destroy();
-      if (options.maxBytes > 0) throw new FetchRefused('encoding');
-      return { ...answer, body: Buffer.alloc(0) };
+      if (options.maxBytes === 0 || isEncoded(answer.headers['content-encoding'])) {
+        body.on('error', () => {}).destroy();
+        if (options.maxBytes > 0) throw new FetchRefused('encoding');
+        return { ...answer, body: Buffer.alloc(0) };
+      }
+      const whole = await bounded(body, options.maxBytes);
+      read = statusCode;
+      return { ...answer, body: whole };
     } finally {
-      done();
+      done(read);
     }
   }
 

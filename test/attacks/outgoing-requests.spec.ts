@@ -3,16 +3,7 @@ import { gzipSync } from 'node:zlib';
 import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../free-port.js';
-import {
-  clientChose,
-  inDevelopment,
-  keeping,
-  type LocalServer,
-  outcome,
-  outgoing,
-  scriptedDns,
-  serve,
-} from '../outgoing.js';
+import { clientChose, inDevelopment, type LocalServer, outcome, outgoing, scriptedDns, serve } from '../outgoing.js';
 import { localCertificate } from '../tls.js';
 
 const servers: LocalServer[] = [];

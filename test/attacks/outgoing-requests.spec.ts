@@ -1,4 +1,5 @@
 import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -382,6 +383,29 @@ describe('connections that are kept', () => {
     await fine('/d');
     expect(await get('/unread', { maxBytes: 0 })).toMatchObject({ status: 200, body: Buffer.alloc(0) });
     await fine('/e');
+  });
+
+  it('that the other side closes in the moment they are used again cost no answer', async () => {
+    const requests = new Map<Socket, number>();
+    const server = await local((req, res) => {
+      const before = requests.get(req.socket) ?? 0;
+      requests.set(req.socket, before + 1);
+      if (before < 3) res.end('fine');
+      else req.socket.resetAndDestroy();
+    });
+    const fetch = keeping();
+    const body = { ...inDevelopment, contentType: 'application/json', body: '{}' };
+    for (let n = 0; n < 50; n += 1)
+      expect(await outcome(fetch.post(`http://127.0.0.1:${server.port}/`, body))).toMatchObject({ status: 200 });
+    expect(Math.max(...requests.values())).toBe(4);
+  });
+
+  it('are asked twice at most', async () => {
+    const server = await local((req) => void req.socket.destroy());
+    expect(await outcome(keeping().get(`http://127.0.0.1:${server.port}/`, inDevelopment))).toBe('failed: connect');
+    expect(server.hits).toHaveLength(2);
+    expect(await outcome(outgoing().get(`http://127.0.0.1:${server.port}/`, inDevelopment))).toBe('failed: connect');
+    expect(server.hits).toHaveLength(3);
   });
 
   it('that the other side has closed meanwhile are not used', async () => {

@@ -4,6 +4,8 @@ import { Agent, type Dispatcher } from 'undici';
 
 export interface Connection {
   readonly dispatcher: Dispatcher;
+  /** A new one, where the other side may have closed this in the moment in which it was used again. */
+  readonly another?: () => Dispatcher;
   /** Says that the request is over, however it ended. */
   done(): void;
 }
@@ -25,22 +27,28 @@ export class NewConnections implements Connections {
 
 /**
  * Those of earlier requests, as long as the name leads to the same addresses: for the one host that an operator named and that is asked
- * all the time, where a handshake for each request would cost more than the request.
+ * all the time, where a handshake for each request would cost more than the request. What is asked of it must bear being asked twice.
  */
 export class KeptConnections implements Connections {
   #kept: { readonly to: string; readonly agent: Agent } | undefined;
 
   to(addresses: readonly LookupAddress[], connectTimeoutMillis: number): Connection {
+    const agent = this.#agent(addresses, connectTimeoutMillis);
+    const another = (): Agent => this.#agent(addresses, connectTimeoutMillis, agent);
+    return { dispatcher: agent, another, done: () => undefined };
+  }
+
+  #agent(addresses: readonly LookupAddress[], connectTimeoutMillis: number, not?: Agent): Agent {
     const to = addresses
       .map(({ address }) => address)
       .toSorted()
       .join();
-    if (this.#kept?.to !== to) {
+    if (this.#kept?.to !== to || this.#kept.agent === not) {
       // What is under way there may end.
       void this.#kept?.agent.close();
       this.#kept = { to, agent: newAgent(addresses, connectTimeoutMillis) };
     }
-    return { dispatcher: this.#kept.agent, done: () => undefined };
+    return this.#kept.agent;
   }
 }
 

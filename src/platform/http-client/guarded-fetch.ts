@@ -1,8 +1,8 @@
 import type { LookupAddress } from 'node:dns';
-import { request } from 'undici';
+import { request, type Dispatcher } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
 import { NewConnections, type Connections } from './connections.js';
-import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
+import { FetchFailed, FetchRefused, isHungUp, toFetchError } from './fetch-errors.js';
 import { HostBreakers } from './host-breakers.js';
 import { observedFetch } from './observed-fetch.js';
 import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
@@ -105,10 +105,10 @@ export class GuardedFetch {
   async #fetch(target: Target, options: GuardedGet, message: Message, signal: AbortSignal): Promise<FetchedAnswer> {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
-    const { dispatcher, done } = this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs);
-    try {
-      const { statusCode, headers, body } = await request(target.url, {
-        dispatcher,
+    const { dispatcher, another, done } = this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs);
+    const ask = (over: Dispatcher): Promise<Dispatcher.ResponseData> =>
+      request(target.url, {
+        dispatcher: over,
         signal,
         method: message.method,
         body: message.body,
@@ -118,6 +118,11 @@ export class GuardedFetch {
           'accept-encoding': 'identity',
           'user-agent': 'authplane',
         },
+      });
+    try {
+      const { statusCode, headers, body } = await ask(dispatcher).catch((error: unknown) => {
+        if (!another || !isHungUp(error)) throw error;
+        return ask(another());
       });
       const answer = { status: statusCode, headers: flat(headers) };
       if (options.maxBytes > 0 && !isEncoded(answer.headers['content-encoding']))

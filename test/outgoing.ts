@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { FetchFailed, FetchRefused } from '../src/platform/http-client/fetch-errors.js';
+import { KeptConnections } from '../src/platform/http-client/connections.js';
 import { GuardedFetch, type FetchedAnswer, type GuardedGet } from '../src/platform/http-client/guarded-fetch.js';
 import type { Resolver } from '../src/platform/http-client/resolver.js';
 
@@ -65,4 +66,9 @@ export async function outcome(answer: Promise<FetchedAnswer>): Promise<string | 
     if (error instanceof FetchFailed) return `failed: ${error.reason}`;
     throw error;
   }
+}
+
+/** As Vault is asked. */
+export function keeping(resolve?: Resolver): GuardedFetch {
+  return new GuardedFetch(resolve, undefined, new KeptConnections());
 }

@@ -282,18 +282,6 @@ describe.each([
     expect(await kidsOf(one)).toMatchObject({ [kid]: { status: 'active' }, [retired]: { status: 'retired' } });
   });
 
-  it('signs with the key that waits when the one that signs is forgotten', async () => {
-    const { keys, database } = await boot(env);
-    clock.millis += minutes;
-    const lost = (await keys.rotate()).kid;
-    clock.millis += minutes;
-    const waiting = (await keys.rotate({ activateAfterSeconds: 600 })).kid;
-    await database.query('update signing_keys set revoked_at = $2 where kid = $1', [lost, clock.now()]);
-    clock.millis += 5 * seconds;
-    expect((await keys.sign(header, claims())).kid).toBe(waiting);
-    expect(await keys.list()).toHaveLength(3);
-  });
-
   it('makes a new key before it revokes the active one', async () => {
     const replica = await boot(env);
     const old = replica.keys.activeKid();

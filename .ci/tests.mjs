@@ -26,8 +26,8 @@ for (const file of judged) {
   // A file that could not be read, or whose set-up failed, has no failed test of its own.
   if (isFailed(file) && !file.assertionResults.some(isFailed)) counts.failed += 1;
 }
-// Vitest was not satisfied although no test failed: an unhandled error, no report, or the time limit.
-if (all.status !== 0 && failed.length === 0) counts.failed = 1;
+// What no file that passes later makes good: an unhandled error, no report, or the time limit.
+if (all.unhandled || all.status > 1 || (all.status !== 0 && failed.length === 0)) counts.failed += 1;
 writeFileSync(process.argv[2], `${counts.passed} ${counts.failed} ${counts.skipped}\n`);
 
 function isFailed({ status }) {
@@ -49,17 +49,21 @@ function alone(file) {
   return again;
 }
 
-/** @returns vitest's exit code, and what it reported of each file */
+/** @returns vitest's exit code, or that of `timeout`; what it reported of each file; whether there were errors outside the tests */
 function run(command, seconds) {
-  const report = join(reports, 'report.json');
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const [report, errors] = [join(reports, 'report.json'), join(reports, 'errors')];
+  const reporters = ['default', 'json', './.ci/unhandled-errors.mjs'].map((name) => `--reporter=${name}`);
   const limit = ['--signal=INT', '--kill-after=30', String(seconds)];
-  const { status } = spawnSync('timeout', [...limit, ...command, ...reporters], { stdio: 'inherit' });
+  const { status } = spawnSync('timeout', [...limit, ...command, ...reporters, `--outputFile.json=${report}`], {
+    stdio: 'inherit',
+    env: { ...process.env, UNHANDLED_ERRORS: errors },
+  });
   try {
-    return { status, files: JSON.parse(readFileSync(report, 'utf8')).testResults };
+    const unhandled = readFileSync(errors, 'utf8') !== '0';
+    return { status, files: JSON.parse(readFileSync(report, 'utf8')).testResults, unhandled };
   } catch {
-    return { status, files: [] };
+    return { status, files: [], unhandled: false };
   } finally {
-    rmSync(report, { force: true });
+    for (const file of [report, errors]) rmSync(file, { force: true });
   }
 }

@@ -63,4 +63,12 @@ describe('the schedule of signing keys', () => {
     expect(keys.map((one) => statusOf(one, keys, at(700)))).toEqual(['active', 'revoked']);
     expect(kids(publishedKeys(keys, at(20)))).toEqual(['a']);
   });
+
+  it('never signs with a retired key, but with the one that comes, when the one between is revoked', () => {
+    const keys = withNext([key('a', at(0))], key('b', at(10)), at(10), tail);
+    const forgotten = keys.map((one) => (one.kid === 'b' ? { ...one, revokedAt: at(20) } : one));
+    expect(activeKey(forgotten, at(20))).toBeUndefined();
+    expect(forgotten.map((one) => statusOf(one, forgotten, at(20)))).toEqual(['retired', 'revoked']);
+    expect(activeKey([...forgotten, key('c', at(140))], at(20))?.kid).toBe('c');
+  });
 });

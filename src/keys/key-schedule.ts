@@ -27,17 +27,11 @@ export type KeyStatus = 'active' | 'pending' | 'retired' | 'revoked';
 
 /**
  * The key that signs at `now`: of those that may, the one activated last. Where all are still ahead (this machine's clock is
- * behind the one that made them) the first of them.
+ * behind the one that made them) the first of them. None where the one that followed a retired key was forgotten.
  */
 export function activeKey(keys: readonly KeyRecord[], now: Date): KeyRecord | undefined {
-  const candidates = signing(keys);
+  const candidates = signing(keys).filter(({ retiredAt }) => !retiredAt || retiredAt > now);
   return candidates.findLast(({ activatesAt }) => activatesAt <= now) ?? candidates[0];
-}
-
-/** Whether a key signs at `now` that none has followed: not where that one was forgotten, and another only was active before it. */
-export function hasSigner(keys: readonly KeyRecord[], now: Date): boolean {
-  const active = activeKey(keys, now);
-  return active !== undefined && !(active.retiredAt && active.retiredAt <= now);
 }
 
 /** The keys that sign now or will. */

@@ -167,7 +167,7 @@ export class SigningKeys implements OnModuleInit {
   /** The key that signs, made where the one that did was forgotten while this server ran. */
   private async signing(): Promise<KeyRecord> {
     await this.refresh();
-    if (!schedule.hasSigner(this.known, this.clock.now()))
+    if (!schedule.activeKey(this.known, this.clock.now()))
       await (this.beginning ??= this.begin().finally(() => (this.beginning = undefined)));
     return this.active();
   }
@@ -176,7 +176,7 @@ export class SigningKeys implements OnModuleInit {
   private async begin(): Promise<void> {
     const { keys } = await this.store.change(async (existing) => {
       const now = this.clock.now();
-      if (schedule.hasSigner(existing, now)) return undefined;
+      if (schedule.activeKey(existing, now)) return undefined;
       const first = await this.material.generate(existing, now, now);
       return { keys: [...existing, first], facts: [{ action: 'key.created', detail: { kid: first.kid } }] };
     });

@@ -1,10 +1,12 @@
 import type { RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../free-port.js';
-import { inDevelopment, keeping, type LocalServer, outcome, scriptedDns, serve } from '../outgoing.js';
+import { inDevelopment, keeping, type LocalServer, outcome, outgoing, scriptedDns, serve } from '../outgoing.js';
 
 const servers: LocalServer[] = [];
+
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
@@ -15,7 +17,7 @@ async function local(listener: RequestListener, options?: Parameters<typeof serv
   return server;
 }
 
-const ok: RequestListener = (_, res) => res.end('ok');
+const ok: RequestListener = (_, res) => res.end('{"ok":true}');
 
 describe('connections that are kept', () => {
   it('are used again', async () => {
@@ -79,6 +81,29 @@ describe('connections that are kept', () => {
     await fine('/d');
     expect(await get('/unread', { maxBytes: 0 })).toMatchObject({ status: 200, body: Buffer.alloc(0) });
     await fine('/e');
+  });
+
+  it('that the other side closes in the moment they are used again cost no answer', async () => {
+    const requests = new Map<Socket, number>();
+    const server = await local((req, res) => {
+      const before = requests.get(req.socket) ?? 0;
+      requests.set(req.socket, before + 1);
+      if (before < 3) res.end('fine');
+      else req.socket.resetAndDestroy();
+    });
+    const fetch = keeping();
+    const body = { ...inDevelopment, contentType: 'application/json', body: '{}' };
+    for (let n = 0; n < 50; n += 1)
+      expect(await outcome(fetch.post(`http://127.0.0.1:${server.port}/`, body))).toMatchObject({ status: 200 });
+    expect(Math.max(...requests.values())).toBe(4);
+  });
+
+  it('are asked twice at most', async () => {
+    const server = await local((req) => void req.socket.destroy());
+    expect(await outcome(keeping().get(`http://127.0.0.1:${server.port}/`, inDevelopment))).toBe('failed: connect');
+    expect(server.hits).toHaveLength(2);
+    expect(await outcome(outgoing().get(`http://127.0.0.1:${server.port}/`, inDevelopment))).toBe('failed: connect');
+    expect(server.hits).toHaveLength(3);
   });
 
   it('that the other side has closed meanwhile are not used', async () => {

@@ -266,6 +266,22 @@ describe.each([
     expect(published(other)).not.toContain(lost);
   });
 
+  it('makes no second one where the clock of the replica that made it is ahead', async () => {
+    const one = await boot(env);
+    const retired = one.keys.activeKid();
+    clock.millis += minutes;
+    const ahead = new StoppedClock();
+    ahead.millis = clock.millis + 2 * minutes;
+    const other = await boot(env, { clock: ahead });
+    const lost = (await one.keys.rotate()).kid;
+    await one.database.query('update signing_keys set revoked_at = $2 where kid = $1', [lost, clock.now()]);
+    clock.millis += 5 * seconds;
+    ahead.millis += 5 * seconds;
+    const { kid } = await other.keys.sign(header, claims());
+    expect((await one.keys.sign(header, claims())).kid).toBe(kid);
+    expect(await kidsOf(one)).toMatchObject({ [kid]: { status: 'active' }, [retired]: { status: 'retired' } });
+  });
+
   it('makes a new key before it revokes the active one', async () => {
     const replica = await boot(env);
     const old = replica.keys.activeKid();

@@ -76,9 +76,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or (eq (dig "key_store" "" $signing) "vault_transit") (dig "vault_transit" "address" "" $signing) -}}true{{- end -}}
 {{- end -}}
 
-{{/* How signing logs in: as sealing does, whose Secret it may share, unless values say otherwise. */}}
+{{/* How signing logs in: as sealing does where they share a Secret, unless values say otherwise. */}}
 {{- define "authplane.vaultSigningAuthMethod" -}}
-{{- $sealing := ternary (dig "data_encryption" "vault_transit_encrypt" "auth_method" "token" .Values.config) "token" (eq (include "authplane.encryptionDriver" .) "vault_transit_encrypt") -}}
+{{- $sealing := ternary (dig "data_encryption" "vault_transit_encrypt" "auth_method" "token" .Values.config) "token" (and (eq (include "authplane.encryptionDriver" .) "vault_transit_encrypt") (not .Values.vault.signing.existingSecret)) -}}
 {{ .Values.vault.signing.authMethod | default $sealing }}
 {{- end -}}
 

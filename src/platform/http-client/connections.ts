@@ -10,12 +10,16 @@ export interface Connection {
 
 /** Where requests get their connections. Whichever they get leads to the addresses that were allowed for this one, and nowhere else. */
 export interface Connections {
+  /** Whether the other side may have closed one in the moment in which it is used again. */
+  readonly areKept: boolean;
   /** @param addresses of the host, each of which is allowed */
   to(addresses: readonly LookupAddress[], connectTimeoutMillis: number): Connection;
 }
 
 /** One for each request: nothing of a host that somebody named stays. */
 export class NewConnections implements Connections {
+  readonly areKept = false;
+
   to(addresses: readonly LookupAddress[], connectTimeoutMillis: number): Connection {
     const agent = newAgent(addresses, connectTimeoutMillis);
     // Without waiting: what is still under way is cut off.
@@ -26,9 +30,10 @@ export class NewConnections implements Connections {
 /**
  * Those of earlier requests, as long as the name leads to the same addresses and what comes is an answer: for the one host that an operator
  * named and that is asked all the time, where a handshake for each request would cost more than the request. Behind one address may stand
- * several servers: who got to one that is sealed, or sends elsewhere, must not stay with it.
+ * several servers: who got to one that is sealed, or sends elsewhere, must not stay with it. What is asked must bear being asked twice.
  */
 export class KeptConnections implements Connections {
+  readonly areKept = true;
   #kept: { readonly to: string; readonly agent: Agent } | undefined;
 
   to(addresses: readonly LookupAddress[], connectTimeoutMillis: number): Connection {

@@ -37,6 +37,10 @@ const refused = (cause: unknown): boolean =>
   'code' in cause &&
   (cause.code === 'ECONNREFUSED' || cause.code === 'UND_ERR_CONNECT_TIMEOUT');
 
+/** Whether the other side ended the connection instead of answering. */
+export const isHungUp = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(String(error.code));
+
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
 
 /** What Node or undici threw while connecting or reading, as one of ours. */

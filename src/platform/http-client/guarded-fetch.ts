@@ -1,8 +1,8 @@
 import type { LookupAddress } from 'node:dns';
 import { request } from 'undici';
 import { isInternalOrPublicAddress, isPublicAddress } from './address-rules.js';
-import { NewConnections, type Connections } from './connections.js';
-import { FetchFailed, FetchRefused, toFetchError } from './fetch-errors.js';
+import { NewConnections, type Connection, type Connections } from './connections.js';
+import { FetchFailed, FetchRefused, isHungUp, toFetchError } from './fetch-errors.js';
 import { HostBreakers } from './host-breakers.js';
 import { observedFetch } from './observed-fetch.js';
 import { outgoingUrl, type Target, type UrlRules } from './outgoing-url.js';
@@ -105,10 +105,30 @@ export class GuardedFetch {
   async #fetch(target: Target, options: GuardedGet, message: Message, signal: AbortSignal): Promise<FetchedAnswer> {
     const addresses = await this.#allowedAddresses(target);
     signal.throwIfAborted();
+    const once = (): Promise<FetchedAnswer> =>
+      this.#over(
+        this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs),
+        target,
+        options,
+        message,
+        signal,
+      );
+    return once().catch((error: unknown) => {
+      if (!this.connections.areKept || !isHungUp(error)) throw error;
+      return once();
+    });
+  }
+
+  async #over(
+    { dispatcher, done }: Connection,
+    { url }: Target,
+    options: GuardedGet,
+    message: Message,
+    signal: AbortSignal,
+  ): Promise<FetchedAnswer> {
     let read: number | undefined;
-    const { dispatcher, done } = this.connections.to(addresses, options.connectTimeoutMs ?? options.timeoutMs);
     try {
-      const { statusCode, headers, body } = await request(target.url, {
+      const { statusCode, headers, body } = await request(url, {
         dispatcher,
         signal,
         method: message.method,

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 
 const MOST_UNSTEADY_FILES = 3;
-// A test that hangs must not hide what failed before it.
-const [ALL_SECONDS, ALONE_SECONDS] = [1500, 300];
+// A test that hangs must not hide what failed before it. A busy machine takes twice as long as a quiet one, and more.
+const [ALL_SECONDS, ALONE_SECONDS] = [3000, 300];
 
 const reports = mkdtempSync(join(tmpdir(), 'authplane-ci-'));
 const all = run(['npm', 'test', '--'], ALL_SECONDS);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
 import { KeptConnections } from '../src/platform/http-client/connections.js';
 import { FetchFailed, FetchRefused } from '../src/platform/http-client/fetch-errors.js';
 import { GuardedFetch, type FetchedAnswer, type GuardedGet } from '../src/platform/http-client/guarded-fetch.js';
@@ -30,10 +31,18 @@ export async function serve(
     hits,
     close: async () => {
       server.closeAllConnections();
+      if (!server.listening) return;
       server.close();
       await once(server, 'close');
     },
   };
+}
+
+/** As `serve`, until the test is over. */
+export async function local(...what: Parameters<typeof serve>): Promise<LocalServer> {
+  const server = await serve(...what);
+  onTestFinished(() => server.close());
+  return server;
 }
 
 /** A DNS that gives one answer after the other, the last one for ever, and keeps count. */

@@ -3,7 +3,7 @@ import { parseJson } from '#libs/oauth';
 import { isInternalOrPublicAddress } from '../platform/http-client/address-rules.js';
 import { FetchRefused } from '../platform/http-client/fetch-errors.js';
 import { outgoingUrl } from '../platform/http-client/outgoing-url.js';
-import { isSecretReference } from '../config/secret-references.js';
+import { isSecretReference, secretReferenceRule } from '../config/secret-references.js';
 import { UpstreamMisconfigured } from './upstream-errors.js';
 
 /** What is wrong with `config_data`, naming the member and what it may be; never what it is. */
@@ -115,10 +115,7 @@ export class ProviderConfig {
     if (other !== undefined) throw new ProviderConfigWrong(other, `and config_data.${name} exclude each other`);
     const value = this.text(name);
     if (value !== undefined && isSecretReference(value)) return value;
-    throw new ProviderConfigWrong(
-      name,
-      'must be the name of an environment variable that begins with CONNECTOR_ or AUTHPLANE_VAULT_',
-    );
+    throw new ProviderConfigWrong(name, secretReferenceRule);
   }
 
   /** @throws ProviderConfigWrong naming a member that nobody asked for */

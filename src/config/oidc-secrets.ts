@@ -1,6 +1,6 @@
 import type { OidcProviderSettings, OidcSettings } from './oidc-settings.js';
 import type { Environment } from './settings-reader.js';
-import { isSecretReference } from './secret-references.js';
+import { isSecretReference, secretReferenceRule } from './secret-references.js';
 
 /**
  * Puts client secrets that are named into the place of those that are written out. Not enumerable, as every secret.
@@ -25,9 +25,7 @@ function resolve(
   const name = clientSecretRef ?? anyName;
   if (name === undefined) return [];
   if (clientSecretRef !== undefined && !isSecretReference(clientSecretRef))
-    return [
-      `${at}.client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…`,
-    ];
+    return [`${at}.client_secret_ref ${secretReferenceRule}`];
   const value = env[name];
   if (!value) return [`${at}: the variable ${name} is not set`];
   Object.defineProperty(provider, 'clientSecret', { value, enumerable: false });

@@ -8,6 +8,10 @@ const SECRET_REFERENCE = /^(?:CONNECTOR_|AUTHPLANE_VAULT_)[A-Z][A-Z0-9_]*$/;
 
 const MAX_NAME = 128;
 
+/** What is said of a name that is not one. */
+export const secretReferenceRule =
+  'must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…';
+
 /** Secrets that the database only names: the environment holds them. */
 export class SecretReferences {
   readonly #env: Environment;

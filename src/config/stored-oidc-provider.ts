@@ -1,7 +1,7 @@
 import type { Config } from './config.js';
 import { missingOf } from './oidc-rules.js';
 import { OidcProviderSettings } from './oidc-settings.js';
-import { isSecretReference } from './secret-references.js';
+import { isSecretReference, secretReferenceRule } from './secret-references.js';
 import { settingsOf } from './setting.js';
 import { SettingsReader } from './settings-reader.js';
 
@@ -35,9 +35,7 @@ export function readOidcProvider(members: OidcMembers, config: Config): OidcProv
   if (issuer !== undefined && issuer.replace(/\/$/, '') === config.server.issuer)
     problems.push('issuer must not be this server');
   if (clientSecretRef !== undefined && !isSecretReference(clientSecretRef))
-    problems.push(
-      'client_secret_ref must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…',
-    );
+    problems.push(`client_secret_ref ${secretReferenceRule}`);
   if (problems.length > 0) throw new OidcMembersWrong(problems.join('; '));
   return provider;
 }

@@ -1,21 +1,9 @@
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freePort } from '../free-port.js';
-import { inDevelopment, keeping, type LocalServer, outcome, outgoing, scriptedDns, serve } from '../outgoing.js';
-
-const servers: LocalServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function local(listener: RequestListener, options?: Parameters<typeof serve>[1]): Promise<LocalServer> {
-  const server = await serve(listener, options);
-  servers.push(server);
-  return server;
-}
+import { inDevelopment, keeping, local, outcome, outgoing, scriptedDns } from '../outgoing.js';
 
 const ok: RequestListener = (_, res) => res.end('{"ok":true}');
 
@@ -62,8 +50,9 @@ describe('connections that are kept', () => {
   );
 
   it('bring nobody the rest of an answer that was refused or given up', async () => {
+    let late: ServerResponse | undefined;
     const server = await local((req, res) => {
-      if (req.url === '/late') return void setTimeout(() => res.end('late'), 300);
+      if (req.url === '/late') return void (late = res);
       if (req.url === '/long') return void res.end('a'.repeat(1001));
       if (req.url === '/packed') return void res.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('packed'));
       res.end(req.url);
@@ -74,6 +63,7 @@ describe('connections that are kept', () => {
     const fine = async (path: string) => expect(await get(path)).toMatchObject({ body: Buffer.from(path) });
     await fine('/a');
     expect(await get('/late', { timeoutMs: 50 })).toBe('failed: timeout');
+    late?.end('late');
     await fine('/b');
     expect(await get('/long')).toBe('refused: too_large');
     await fine('/c');
@@ -113,7 +103,6 @@ describe('connections that are kept', () => {
     const get = () => outcome(fetch.get(`http://127.0.0.1:${port}/`, inDevelopment));
     expect(await get()).toMatchObject({ status: 200 });
     await before.close();
-    servers.length = 0;
     expect(await get()).toBe('failed: connect');
     await local(ok, { port });
     expect(await get()).toMatchObject({ status: 200 });

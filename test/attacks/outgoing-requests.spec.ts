@@ -1,22 +1,10 @@
 import { createServer as createTlsServer } from 'node:https';
 import { gzipSync } from 'node:zlib';
 import type { RequestListener } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freePort } from '../free-port.js';
-import { clientChose, inDevelopment, type LocalServer, outcome, outgoing, scriptedDns, serve } from '../outgoing.js';
+import { clientChose, inDevelopment, local, outcome, outgoing, scriptedDns } from '../outgoing.js';
 import { localCertificate } from '../tls.js';
-
-const servers: LocalServer[] = [];
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function local(listener: RequestListener, options?: Parameters<typeof serve>[1]): Promise<LocalServer> {
-  const server = await serve(listener, options);
-  servers.push(server);
-  return server;
-}
 
 const ok: RequestListener = (_, res) => res.setHeader('content-type', 'application/json').end('{"ok":true}');
 
@@ -290,7 +278,6 @@ describe('an answer', () => {
     const url = `http://127.0.0.1:${server.port}/`;
     expect(await outcome(outgoing().get(url, inDevelopment))).toBe('failed: connect');
     await server.close();
-    servers.length = 0;
     expect(await outcome(outgoing().get(url, inDevelopment))).toBe('failed: connect');
   });
 });

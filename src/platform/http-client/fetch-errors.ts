@@ -37,7 +37,7 @@ const refused = (cause: unknown): boolean =>
   'code' in cause &&
   (cause.code === 'ECONNREFUSED' || cause.code === 'UND_ERR_CONNECT_TIMEOUT');
 
-/** Whether the other side ended the connection instead of answering. */
+/** Whether the other side ended the connection before its answer was whole. */
 export const isHungUp = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && /^(UND_ERR_SOCKET|ECONNRESET|EPIPE)$/.test(String(error.code));
 

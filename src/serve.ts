@@ -12,7 +12,8 @@ import { connectionOfRunning, startEmbedded } from './platform/postgres/embedded
 import type { PostgresConnection } from './platform/postgres/connection.js';
 import { migrate } from './platform/postgres/migrate.js';
 import { takeServeLock } from './platform/postgres/serve-lock.js';
-import { JsonLogger } from './platform/telemetry/json-logger.js';
+import type { JsonLogger } from './platform/telemetry/json-logger.js';
+import { openLog } from './platform/telemetry/open-log.js';
 import { Workers } from './workers.js';
 
 interface Storage {
@@ -33,7 +34,7 @@ const HEAP_GROWTH_PERCENT = 40;
 export async function serve(loaded: Config): Promise<void> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const { config, created } = ensureLocalSecrets(loaded);
-  const logger = new JsonLogger(config.observability.logging);
+  const { logger, close: closeLog } = await openLog(config);
   Logger.overrideLogger(logger);
   const log = new Logger('Serve');
   const place = placeOf(config);
@@ -43,6 +44,7 @@ export async function serve(loaded: Config): Promise<void> {
   const storage = place === 'worker' ? storageOfPrimary(config) : await openStorage(config, log);
   const application = await startOn(storage, config, logger).catch(async (error: unknown) => {
     await storage.stop();
+    await closeLog();
     throw error;
   });
   if (place === 'worker') process.send?.('ready');
@@ -57,6 +59,7 @@ export async function serve(loaded: Config): Promise<void> {
     log.log(`${signal}: finishing what is in flight`);
     await application.close();
     await storage.stop();
+    await closeLog();
     process.exit(0);
   };
   process.on('SIGTERM', (signal) => void stop(signal));

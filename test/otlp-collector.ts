@@ -15,10 +15,22 @@ export interface CollectedSpan {
   readonly status: number;
 }
 
+export interface CollectedLine {
+  readonly millis: number;
+  /** 5: debug, 9: info, 13: warn, 17: error. */
+  readonly severity: number;
+  readonly level: string;
+  readonly body: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
 export interface Collector {
   /** `host:port` */
   readonly endpoint: string;
   readonly spans: CollectedSpan[];
+  readonly lines: CollectedLine[];
   /** By name: the sum of all points of the last message that had it, of a histogram the number of its observations. */
   readonly metrics: Map<string, number>;
   readonly resources: Readonly<Record<string, unknown>>[];
@@ -31,6 +43,7 @@ export interface Collector {
 export async function startCollector(): Promise<Collector> {
   const collected = {
     spans: [] as CollectedSpan[],
+    lines: [] as CollectedLine[],
     metrics: new Map<string, number>(),
     resources: [] as Record<string, unknown>[],
     raw: [] as Buffer[],
@@ -46,6 +59,7 @@ export async function startCollector(): Promise<Collector> {
         collected.resources.push(...group.messages(1).map((resource) => attributesOf(resource)));
         const items = group.messages(2).flatMap((scope) => scope.messages(2));
         if (req.url === '/v1/traces') collected.spans.push(...items.map(spanOf));
+        if (req.url === '/v1/logs') collected.lines.push(...items.map(lineOf));
         if (req.url === '/v1/metrics') for (const item of items) collected.metrics.set(item.text(1), valueOf(item));
       }
       res.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
@@ -70,6 +84,17 @@ const spanOf = (span: Message): CollectedSpan => ({
   attributes: attributesOf(span, 9),
   links: span.messages(13).map((link) => ({ traceId: link.hex(1), spanId: link.hex(2) })),
   status: span.messages(15)[0]?.number(3) ?? 0,
+});
+
+/** opentelemetry/proto/logs/v1/logs.proto */
+const lineOf = (record: Message): CollectedLine => ({
+  millis: record.fixed(1) / 1e6,
+  severity: record.number(2),
+  level: record.text(3),
+  body: record.messages(5)[0]?.text(1) ?? '',
+  attributes: attributesOf(record, 6),
+  traceId: record.hex(9),
+  spanId: record.hex(10),
 });
 
 /** opentelemetry/proto/metrics/v1/metrics.proto: 5 gauge, 7 sum, 9 histogram */

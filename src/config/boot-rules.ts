@@ -62,7 +62,17 @@ const rules: readonly Rule[] = [
   ],
   webhookRules,
   oidcRules,
-  ({ observability: { metrics, tracing } }) => [
+  ({ observability: { logging, metrics, tracing } }) => [
+    logging.outputs.otel
+      ? endpointProblem(
+          'observability.logging.outputs.otel_endpoint',
+          logging.outputs.otelEndpoint,
+          logging.outputs.insecure,
+        )
+      : undefined,
+    logging.outputs.stdout || logging.outputs.otel
+      ? undefined
+      : 'observability.logging.outputs: stdout or otel must be true, or nobody learns what goes wrong',
     metrics.provider === 'otel' || metrics.provider === 'both'
       ? endpointProblem('observability.metrics.otel_endpoint', metrics.otelEndpoint, metrics.insecure)
       : undefined,

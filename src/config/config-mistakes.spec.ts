@@ -56,6 +56,10 @@ VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_MOUNT=../sys -> signing.v
 VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_MOUNT=a//b -> signing.vault_transit.approle.mount must be a mount path
 VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_KEY_NAME=a/b -> signing.vault_transit.key_name must be a key name
 VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TIMEOUT=2m -> signing.vault_transit.timeout must be at least 1s and at most 60s
+LOG_OTEL=true -> observability.logging.outputs.otel_endpoint is required
+LOG_OTEL=true; LOG_OTEL_ENDPOINT=http://collector:4318 -> observability.logging.outputs.otel_endpoint must be https, or insecure beside it true
+LOG_OTEL_ENDPOINT=collector -> observability.logging.outputs.otel_endpoint must be a URL without user, query or fragment, or host:port
+LOG_STDOUT=false -> observability.logging.outputs: stdout or otel must be true
 SIGNING_ALGORITHM=HS256 -> signing.algorithm must be one of ES256, RS256, EdDSA, not HS256
 DATA_ENCRYPTION_DRIVER=rot13 -> data_encryption.driver must be one of aes_master
 DATA_ENCRYPTION_DRIVER=aes_master -> missing key_env

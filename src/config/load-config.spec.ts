@@ -82,7 +82,7 @@ describe('loadConfig', () => {
   it('knows the variables that are not spelled like their key', () => {
     const config = load({ AUTHPLANE_RATE_LIMIT_RPS: '7', AUTHPLANE_LOG_LEVEL: 'debug', AUTHPLANE_LOG_FORMAT: 'text' });
     expect(config.rateLimit.requestsPerSecond).toBe(7);
-    expect(config.observability.logging).toEqual({ level: 'debug', format: 'text' });
+    expect(config.observability.logging).toMatchObject({ level: 'debug', format: 'text' });
   });
 
   it('reads lists from YAML and, separated by commas or spaces, from the environment', () => {

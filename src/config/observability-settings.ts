@@ -4,6 +4,25 @@ import { boolean, number, section, text } from './setting.js';
 const ENDPOINT =
   'An OpenTelemetry collector that takes OTLP over HTTP: a URL, or host:port, such as collector:4318. Below it lies';
 
+export class LogOutputsSettings {
+  @boolean('stdout', { default: true, env: 'AUTHPLANE_LOG_STDOUT', about: 'Write to standard output.' })
+  readonly stdout: boolean;
+
+  @boolean('otel', { default: false, env: 'AUTHPLANE_LOG_OTEL', about: 'Send to otel_endpoint.' })
+  readonly otel: boolean;
+
+  @text('otel_endpoint', { env: 'AUTHPLANE_LOG_OTEL_ENDPOINT', about: `${ENDPOINT} /v1/logs.` })
+  @IsOtlpEndpoint()
+  readonly otelEndpoint?: string;
+
+  @boolean('insecure', {
+    default: false,
+    env: 'AUTHPLANE_LOG_OTEL_INSECURE',
+    about: 'Send over http; an otel_endpoint with http:// needs it.',
+  })
+  readonly insecure: boolean;
+}
+
 export class LoggingSettings {
   @text('level', {
     default: 'info',
@@ -17,9 +36,12 @@ export class LoggingSettings {
     default: 'json',
     oneOf: ['json', 'text'],
     env: 'AUTHPLANE_LOG_FORMAT',
-    about: 'json: one object per line; text: for a person at a terminal.',
+    about: 'Of standard output. json: one object per line; text: for a person at a terminal.',
   })
   readonly format: 'json' | 'text';
+
+  @section('outputs', () => LogOutputsSettings, 'Where the lines go.')
+  readonly outputs: LogOutputsSettings;
 }
 
 export class MetricsSettings {
@@ -81,7 +103,7 @@ export class TracingSettings {
 }
 
 export class ObservabilitySettings {
-  @section('logging', () => LoggingSettings, 'The log on standard output.')
+  @section('logging', () => LoggingSettings, 'The log.')
   readonly logging: LoggingSettings;
 
   @section('metrics', () => MetricsSettings, 'Counters, durations and gauges, for Prometheus or OpenTelemetry.')

@@ -6,7 +6,11 @@ import { parseListenAddress } from './listen-address.js';
  * @param endpoint a URL, or host:port
  * @returns undefined when it is neither, or speaks http without `insecure`
  */
-export function otlpUrl(endpoint: string, insecure: boolean, signal: 'traces' | 'metrics'): string | undefined {
+export function otlpUrl(
+  endpoint: string,
+  insecure: boolean,
+  signal: 'traces' | 'metrics' | 'logs',
+): string | undefined {
   const written = endpoint.includes('://') ? endpoint : hostAndPort(endpoint, insecure);
   if (written === undefined || !URL.canParse(written) || /[?#@\\]/.test(written)) return undefined;
   const { protocol, href } = new URL(written);

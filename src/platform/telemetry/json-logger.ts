@@ -1,11 +1,17 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger } from 'pino';
 import { requestContext } from '../http/request-context.js';
 import { currentTrace } from './spans.js';
 
-export interface LoggingSettings {
-  level: 'debug' | 'info' | 'warn' | 'error';
-  format: 'json' | 'text';
+/** A line, as whoever is written to can read it. */
+export interface LogLine {
+  readonly time: string;
+  readonly level: string;
+  readonly msg: string;
+  readonly context?: string;
+  readonly request_id?: string;
+  readonly trace_id?: string;
+  readonly span_id?: string;
 }
 
 /** Members that never reach a log line, whatever object they stand in. */
@@ -28,30 +34,26 @@ const SECRET_MEMBERS = [
 /** Where Nest tells of every module and route it knows: a hundred lines at each start, which say what the code says. */
 const NEST_START = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
 
-/**
- * A line for each write costs a busy server as much as making a token. What waits is written when the process ends in order; one that is
- * killed loses this much of its log, and nothing of its audit, which is in the database.
- */
-const BUFFERING = { minLength: 4096, periodicFlush: 100 };
-
-/** Nest's logger on pino: JSON lines with the request id; `text` is for reading along on a terminal. */
+/** Nest's logger on pino: JSON lines with the ids of their request and trace, and without secrets. */
 export class JsonLogger implements LoggerService {
   readonly #pino: Logger;
 
-  constructor(settings: LoggingSettings, destination?: NodeJS.WritableStream) {
+  constructor(level: 'debug' | 'info' | 'warn' | 'error', destinations: readonly DestinationStream[]) {
     const options = {
-      level: settings.level,
+      level,
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (level: string) => ({ level }) },
+      formatters: { level: (label: string) => ({ level: label }) },
       redact: { paths: SECRET_MEMBERS, censor: '[hidden]' },
       mixin: () => {
         const context = requestContext();
         return context ? { request_id: context.requestId, ...currentTrace() } : { ...currentTrace() };
       },
     };
-    const out = settings.format === 'text' ? textLines(destination ?? process.stdout) : destination;
-    this.#pino = out ? pino(options, out) : pino(options, pino.destination({ dest: 1, sync: false, ...BUFFERING }));
+    const [first, ...others] = destinations;
+    // A single stream is spared the way round. The level is decided above; the streams take whatever comes.
+    const all = () => pino.multistream(destinations.map((stream) => ({ stream, level: 'trace' })));
+    this.#pino = pino(options, first && others.length === 0 ? first : all());
   }
 
   log(message: unknown, ...rest: unknown[]): void {
@@ -84,13 +86,3 @@ export class JsonLogger implements LoggerService {
     }
   }
 }
-
-const textLines = (out: NodeJS.WritableStream) => ({
-  write(line: string): void {
-    const { time, level, context, msg, request_id: requestId, ...members } = JSON.parse(line) as Record<string, string>;
-    const more = Object.keys(members).length > 0 ? ` ${JSON.stringify(members)}` : '';
-    out.write(
-      `${time?.slice(11, 23)} ${level?.padEnd(5)} ${context ?? ''}: ${msg}${more}${requestId ? ` [${requestId}]` : ''}\n`,
-    );
-  },
-});

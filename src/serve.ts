@@ -1,4 +1,5 @@
 import cluster from 'node:cluster';
+import { isatty } from 'node:tty';
 import { setFlagsFromString } from 'node:v8';
 import { Logger } from '@nestjs/common';
 import { startApplication, type Application } from './application.js';
@@ -26,6 +27,9 @@ interface Storage {
  * in the old generation, so that this is what decides about resident memory (test/bench/first-light.mjs measures it).
  */
 const HEAP_GROWTH_PERCENT = 40;
+
+const NOTHING_TO_RELOAD =
+  'SIGHUP: nothing to reload, signing keys are read anew every five seconds, and other settings when the server starts';
 
 /**
  * `authserver serve`: storage, schema, application; on SIGTERM or SIGINT the same backwards, and exit code 0. With `server.workers` this
@@ -62,6 +66,8 @@ export async function serve(loaded: Config): Promise<void> {
     await closeLog();
     process.exit(0);
   };
+  // A supervisor's SIGHUP asks to read anew what is on disk, and must end nothing. What runs at a terminal ends with it, as everything does.
+  if (!isatty(0)) process.on('SIGHUP', () => log.log(NOTHING_TO_RELOAD));
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
 }

@@ -132,6 +132,14 @@ describe('a server of several processes', () => {
     expect(text.split('\n').filter((line) => line !== '' && !/^#|worker="\d"/.test(line))).toEqual([]);
   });
 
+  it('goes on at SIGHUP, all of them as they are: there is nothing to reload', async () => {
+    const processes = [server.pid, ...answering()];
+    for (const pid of processes) process.kill(pid, 'SIGHUP');
+    await expect.poll(() => server.output.filter((line) => line.includes('SIGHUP')).length, SOON).toBe(COUNT + 1);
+    expect(processes.every(isAlive)).toBe(true);
+    expect(await isReady()).toBe(true);
+  });
+
   it('loses one to kill -9: the others serve, nothing acknowledged is gone, and it is replaced', async () => {
     const tokens = await Promise.all(Array.from({ length: 20 }, aToken));
     const [victim] = answering() as [number];

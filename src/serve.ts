@@ -45,9 +45,7 @@ export async function serve(loaded: Config): Promise<void> {
   if (place !== 'worker')
     for (const warning of [...configWarnings(config), ...unknownVariables(config)]) log.warn(warning);
 
-  const storage = place === 'worker' ? storageOfPrimary(config) : await openStorage(config, log);
-  const application = await startOn(storage, config, logger).catch(async (error: unknown) => {
-    await storage.stop();
+  const { storage, application } = await start(config, logger, log).catch(async (error: unknown) => {
     await closeLog();
     throw error;
   });
@@ -82,10 +80,27 @@ function placeOf({ server: { workers } }: Config): 'alone' | 'primary' | 'worker
   return cluster.isWorker ? 'worker' : 'primary';
 }
 
-async function startOn({ connection }: Storage, config: Config, logger: JsonLogger): Promise<Application> {
+/** What fails leaves nothing open. */
+async function start(
+  config: Config,
+  logger: JsonLogger,
+  log: Logger,
+): Promise<{ storage: Storage; application: Application }> {
   const place = placeOf(config);
-  if (place !== 'worker') await migrate(connection, new SystemClock().now());
-  return place === 'primary' ? Workers.start(config.server) : startApplication({ config, connection }, logger);
+  const storage = place === 'worker' ? storageOfPrimary(config) : await openStorage(config, log);
+  const { connection } = storage;
+  try {
+    if (place !== 'worker') await migrate(connection, new SystemClock().now());
+    const foundation = { config, connection };
+    return {
+      storage,
+      application:
+        place === 'primary' ? await Workers.start(config.server) : await startApplication(foundation, logger),
+    };
+  } catch (error) {
+    await storage.stop();
+    throw error;
+  }
 }
 
 /** The database that the primary process of this one started, migrated, keeps the lock of and will stop (P4). */

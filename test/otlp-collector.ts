@@ -88,7 +88,7 @@ const spanOf = (span: Message): CollectedSpan => ({
 
 /** opentelemetry/proto/logs/v1/logs.proto */
 const lineOf = (record: Message): CollectedLine => ({
-  millis: record.fixed(1) / 1e6,
+  millis: Number(record.fixed64(1) / 1_000_000n),
   severity: record.number(2),
   level: record.text(3),
   body: record.messages(5)[0]?.text(1) ?? '',
@@ -127,7 +127,8 @@ class Message {
   hex = (field: number): string => this.#bytes(field).toString('hex');
   number = (field: number): number => Number(this.#fields.get(field)?.[0] ?? 0);
   double = (field: number): number => (this.has(field) ? this.#bytes(field).readDoubleLE() : 0);
-  fixed = (field: number): number => (this.has(field) ? Number(this.#bytes(field).readBigUInt64LE()) : 0);
+  fixed = (field: number): number => Number(this.fixed64(field));
+  fixed64 = (field: number): bigint => (this.has(field) ? this.#bytes(field).readBigUInt64LE() : 0n);
   messages = (field: number): Message[] => (this.#fields.get(field) ?? []).map((bytes) => read(bytes as Buffer));
 
   #bytes(field: number): Buffer {

@@ -1,5 +1,6 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startCollector, type Collector } from '../otlp-collector.js';
 import { temporaryDirectory } from '../postgres.js';
 import { startServerProcess, type ServerProcess } from '../server-process.js';
@@ -84,5 +85,33 @@ describe('a collector of logs that never answers', { timeout: 120_000 }, () => {
     const { port } = silent.address() as AddressInfo;
     const { server, requestId } = await aShortLife(loggingTo(`127.0.0.1:${port}`));
     expect(server.output.join('\n')).toContain(requestId);
+  });
+});
+
+describe('a collector that refuses what it is sent', { timeout: 120_000 }, () => {
+  it('is told of once, and once more when it takes it', async () => {
+    let [answer, batches] = [400, 0];
+    const refusing = createHttpServer((req, res) => {
+      batches += 1;
+      req.resume().on('end', () => res.writeHead(answer).end());
+    });
+    await new Promise<void>((listening) => refusing.listen(0, '127.0.0.1', listening));
+    onTestFinished(() => void refusing.close());
+    const { port } = refusing.address() as AddressInfo;
+    const env = loggingTo(`127.0.0.1:${port}`);
+    const server = await startServerProcess({ dataDir: `${data.path}/data`, env });
+    const told = (what: string): number => server.output.filter((line) => line.includes(what)).length;
+    const twoBatches = async (): Promise<void> => {
+      const from = batches;
+      await expect.poll(() => fetch(`${server.url}/jwks.json`).then(() => batches - from)).toBeGreaterThan(1);
+    };
+    await twoBatches();
+    answer = 200;
+    await twoBatches();
+    expect(await server.end('SIGTERM')).toBe(0);
+    expect([
+      told('the collector takes no lines of the log'),
+      told('the collector takes lines of the log again'),
+    ]).toEqual([1, 1]);
   });
 });

@@ -15,7 +15,7 @@ function logging(): { logger: JsonLogger; lines: () => Record<string, unknown>[]
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { logger: new JsonLogger('info', [out]), lines };
+  return { logger: new JsonLogger('info', out), lines };
 }
 
 const within = (work: () => void): void =>

@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type DestinationStream, type Logger } from 'pino';
+import type { LoggingSettings } from '../../config/observability-settings.js';
 import { requestContext } from '../http/request-context.js';
 import { currentTrace } from './spans.js';
 
@@ -38,7 +39,7 @@ const NEST_START = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', '
 export class JsonLogger implements LoggerService {
   readonly #pino: Logger;
 
-  constructor(level: 'debug' | 'info' | 'warn' | 'error', destinations: readonly DestinationStream[]) {
+  constructor(level: LoggingSettings['level'], destination: DestinationStream) {
     const options = {
       level,
       base: undefined,
@@ -50,10 +51,7 @@ export class JsonLogger implements LoggerService {
         return context ? { request_id: context.requestId, ...currentTrace() } : { ...currentTrace() };
       },
     };
-    const [first, ...others] = destinations;
-    // A single stream is spared the way round. The level is decided above; the streams take whatever comes.
-    const all = () => pino.multistream(destinations.map((stream) => ({ stream, level: 'trace' })));
-    this.#pino = pino(options, first && others.length === 0 ? first : all());
+    this.#pino = pino(options, destination);
   }
 
   log(message: unknown, ...rest: unknown[]): void {

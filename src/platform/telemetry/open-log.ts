@@ -1,5 +1,6 @@
 import { pino, type DestinationStream } from 'pino';
 import type { Config } from '../../config/config.js';
+import type { LoggingSettings } from '../../config/observability-settings.js';
 import { otlpUrl } from '../../config/otlp-endpoint.js';
 import { JsonLogger, type LogLine } from './json-logger.js';
 
@@ -19,16 +20,19 @@ export interface Log {
 export async function openLog({ observability: { logging }, server }: Config): Promise<Log> {
   const { stdout, otel, otelEndpoint = '', insecure } = logging.outputs;
   const url = otel ? otlpUrl(otelEndpoint, insecure, 'logs') : undefined;
-  const collector = url === undefined ? undefined : (await import('./otlp-logs.js')).logsTo(url, server.issuer);
-  const output = stdout ? standardOutput(logging.format) : undefined;
-  const logger = new JsonLogger(
-    logging.level,
-    [output, collector].filter((stream) => stream !== undefined),
-  );
-  return { logger, close: async () => collector?.close() };
+  const output = stdout ? standardOutput(logging.format) : nowhere;
+  if (url === undefined) return { logger: new JsonLogger(logging.level, output), close: async () => {} };
+  const collector = (await import('./otlp-logs.js')).logsTo(url, server.issuer);
+  const write = (line: string): void => {
+    output.write(line);
+    collector.write(line);
+  };
+  return { logger: new JsonLogger(logging.level, { write }), close: () => collector.close() };
 }
 
-const standardOutput = (format: 'json' | 'text'): DestinationStream =>
+const nowhere: DestinationStream = { write: () => {} };
+
+const standardOutput = (format: LoggingSettings['format']): DestinationStream =>
   format === 'text'
     ? { write: (line) => void process.stdout.write(asText(line)) }
     : pino.destination({ dest: 1, sync: false, ...BUFFERING });

@@ -6,9 +6,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs
 import type { DestinationStream } from 'pino';
 import { version } from '../../config/version.js';
 import type { LogLine } from './json-logger.js';
-import { otlpResource } from './otlp-resource.js';
-
-const PATIENCE_MILLIS = 5_000;
+import { otlpResource, PATIENCE_MILLIS, telling } from './otlp-export.js';
 
 const SEVERITIES: Readonly<Record<string, SeverityNumber>> = {
   debug: SeverityNumber.DEBUG,
@@ -20,12 +18,12 @@ const SEVERITIES: Readonly<Record<string, SeverityNumber>> = {
 
 /**
  * Lines of the log as records for a collector (OpenTelemetry Logs Data Model). They are taken as they were written, so that nothing leaves
- * that the log would not show. Nobody waits for a collector that is away: what it does not take is dropped.
+ * that the log would not show. Nobody waits for a collector that is away.
  *
  * @returns `close` sends what waits, and gives that up after five seconds
  */
 export function logsTo(url: string, issuer: string): DestinationStream & { close(): Promise<void> } {
-  const exporter = new OTLPLogExporter({ url, timeoutMillis: PATIENCE_MILLIS });
+  const exporter = telling(new OTLPLogExporter({ url, timeoutMillis: PATIENCE_MILLIS }), 'lines of the log');
   const provider = new LoggerProvider({
     resource: otlpResource(issuer),
     processors: [new BatchLogRecordProcessor({ exporter, exportTimeoutMillis: PATIENCE_MILLIS })],

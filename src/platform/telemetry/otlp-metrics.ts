@@ -12,11 +12,9 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import type { MetricObjectWithValues, MetricValue, MetricValueWithName } from 'prom-client';
 import { registry } from './metric.js';
-import { otlpResource } from './otlp-resource.js';
+import { otlpResource, PATIENCE_MILLIS, telling } from './otlp-export.js';
 
 const EVERY_MILLIS = 15_000;
-const PATIENCE_MILLIS = 5_000;
-
 /**
  * What Prometheus would scrape, pushed instead: both see the same numbers, since they are counted once.
  *
@@ -35,7 +33,7 @@ export function pushMetrics(url: string, issuer: string, refresh: () => Promise<
     },
   };
   const reader = new PeriodicExportingMetricReader({
-    exporter: new OTLPMetricExporter({ url, timeoutMillis: PATIENCE_MILLIS }),
+    exporter: telling(new OTLPMetricExporter({ url, timeoutMillis: PATIENCE_MILLIS }), 'metrics'),
     exportIntervalMillis: EVERY_MILLIS,
     exportTimeoutMillis: PATIENCE_MILLIS,
     metricProducers: [producer],

@@ -8,9 +8,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace-base';
 import { version } from '../../config/version.js';
-import { otlpResource } from './otlp-resource.js';
-
-const PATIENCE_MILLIS = 5_000;
+import { otlpResource, PATIENCE_MILLIS, telling } from './otlp-export.js';
 
 /**
  * @param sampleRate the share of traces that are kept. A caller may ask for less, and never for more
@@ -26,7 +24,7 @@ export function startTracer(
     resource: otlpResource(issuer),
     sampler: new ParentBasedSampler({ root: ratio, remoteParentSampled: ratio }),
     spanProcessors: [
-      new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: PATIENCE_MILLIS }), {
+      new BatchSpanProcessor(telling(new OTLPTraceExporter({ url, timeoutMillis: PATIENCE_MILLIS }), 'spans'), {
         exportTimeoutMillis: PATIENCE_MILLIS,
       }),
     ],

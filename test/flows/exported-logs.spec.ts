@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -66,6 +67,16 @@ describe('the log, sent to a collector', { timeout: 120_000 }, () => {
   it('comes from the process that the spans come from', () => {
     expect(new Set(collector.resources.map((resource) => JSON.stringify(resource))).size).toBe(1);
     expect(collector.resources[0]).toMatchObject({ 'service.name': 'authplane' });
+  });
+
+  it('has the lines of a start that fails', async () => {
+    const old = `${data.path}/old/postgres`;
+    mkdirSync(old, { recursive: true });
+    writeFileSync(`${old}/PG_VERSION`, '12\n');
+    const env = { ...loggingTo(collector.endpoint), AUTHPLANE_LOG_STDOUT: 'false', AUTHPLANE_LOG_LEVLE: 'debug' };
+    const started = startServerProcess({ dataDir: `${data.path}/old`, env });
+    await expect(started).rejects.toThrow(/the server ended with 1:\nauthserver: .*12/);
+    expect(collector.lines.map(({ body }) => body)).toContainEqual(expect.stringContaining('AUTHPLANE_LOG_LEVLE'));
   });
 
   it('has nothing secret', () => {

@@ -30,6 +30,8 @@ export interface VaultServer {
   readonly root: string;
   readonly role: { roleId: string; secretId: string };
   state: VaultState;
+  /** The only one in which there is anything. */
+  namespace: string | undefined;
   /** After so many calls from now it is as `state` says; resolves when the next one has come. */
   turnsAfter(calls: number, state: VaultState): Promise<void>;
   /** Operations that the policy of every token but the root's leaves out, as they stand in `calls`. */
@@ -142,6 +144,7 @@ export async function startVaultServer({
   const answerTo = async (req: IncomingMessage): Promise<Answer> => {
     const [, , ...path] = (req.url ?? '').split('/');
     calls.push(path.join('/'));
+    if (req.headers['x-vault-namespace'] !== vault.namespace) return said(403, 'permission denied');
     const body = JSON.parse(await text(req)) as Record<string, unknown>;
     if (path.join('/') === 'auth/approle/login') return login(body);
     const token = String(req.headers['x-vault-token'] ?? '');
@@ -177,6 +180,7 @@ export async function startVaultServer({
     root,
     role,
     state: 'open',
+    namespace: undefined,
     turnsAfter: (count, state) => {
       callsLeft = count;
       turnsTo = state;

@@ -52,8 +52,9 @@ SIGNING_KEY_STORE=vault_transit; VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_
 VAULT_ADDR=https://vault -> signing.vault_transit needs credentials
 VAULT_ADDR=https://me@vault; VAULT_TOKEN=t -> signing.vault_transit.address must be an https URL
 VAULT_ADDR=https://vault; VAULT_TOKEN=a b -> signing.vault_transit.token must be printable characters without spaces
-VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_MOUNT=../sys -> signing.vault_transit.mount must be a mount path
-VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_MOUNT=a//b -> signing.vault_transit.approle.mount must be a mount path
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_MOUNT=../sys -> signing.vault_transit.mount must be a path such as
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_NAMESPACE=/team -> signing.vault_transit.namespace must be a path such as
+VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_APPROLE_MOUNT=a//b -> signing.vault_transit.approle.mount must be a path such as
 VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TRANSIT_KEY_NAME=a/b -> signing.vault_transit.key_name must be a key name
 VAULT_ADDR=https://vault; VAULT_TOKEN=t; VAULT_TIMEOUT=2m -> signing.vault_transit.timeout must be at least 1s and at most 60s
 LOG_OTEL=true -> observability.logging.outputs.otel_endpoint is required
@@ -75,8 +76,9 @@ DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=http
 DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t; DATA_ENCRYPTION_VAULT_AUTH_METHOD=ldap -> data_encryption.vault_transit_encrypt.auth_method must be one of token, approle
 DATA_ENCRYPTION_VAULT_ADDRESS=https://vault/?a -> data_encryption.vault_transit_encrypt.address must be an https URL
 DATA_ENCRYPTION_VAULT_ADDRESS=https://me@vault -> data_encryption.vault_transit_encrypt.address must be an https URL
-DATA_ENCRYPTION_VAULT_MOUNT_PATH=../sys -> data_encryption.vault_transit_encrypt.mount_path must be a mount path
-DATA_ENCRYPTION_VAULT_APPROLE_MOUNT_PATH=a//b -> data_encryption.vault_transit_encrypt.approle.mount_path must be a mount path
+DATA_ENCRYPTION_VAULT_MOUNT_PATH=../sys -> data_encryption.vault_transit_encrypt.mount_path must be a path such as
+DATA_ENCRYPTION_VAULT_NAMESPACE=team/ -> data_encryption.vault_transit_encrypt.namespace must be a path such as
+DATA_ENCRYPTION_VAULT_APPROLE_MOUNT_PATH=a//b -> data_encryption.vault_transit_encrypt.approle.mount_path must be a path such as
 DATA_ENCRYPTION_VAULT_KEY_NAME=a/b -> data_encryption.vault_transit_encrypt.key_name must be a key name
 DATA_ENCRYPTION_DRIVER=aes_master; DATA_ENCRYPTION_KEY_ENV=AUTHPLANE_M; M=abababababababababababababababababababababababababababababababab; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t -> missing key_name
 DATA_ENCRYPTION_DRIVER=vault_transit_encrypt; DATA_ENCRYPTION_VAULT_ADDRESS=https://vault; DATA_ENCRYPTION_VAULT_KEY_NAME=k; DATA_ENCRYPTION_VAULT_TOKEN_ENV=AUTHPLANE_T; T=t; DATA_ENCRYPTION_KEY_ENV=NOWHERE -> data_encryption.aes_master: missing key_env: the variable NOWHERE is not set

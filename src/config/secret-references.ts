@@ -1,7 +1,7 @@
 import type { Environment } from './settings-reader.js';
 
 /** The server's own settings of that beginning: what it shows to Vault must not become a secret that some provider is shown. */
-const OWN = /^AUTHPLANE_VAULT_(?:ADDR$|TOKEN$|TIMEOUT$|APPROLE_|TRANSIT_)/;
+const OWN = /^AUTHPLANE_VAULT_(?:ADDR$|NAMESPACE$|TOKEN$|TIMEOUT$|APPROLE_|TRANSIT_)/;
 
 /** What a reference must look like before the environment is looked at, so that a row cannot name the server's own secrets. */
 const SECRET_REFERENCE = /^(?:CONNECTOR_|AUTHPLANE_VAULT_)[A-Z][A-Z0-9_]*$/;
@@ -10,7 +10,7 @@ const MAX_NAME = 128;
 
 /** What is said of a name that is not one. */
 export const secretReferenceRule =
-  'must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…';
+  'must name a variable CONNECTOR_… or AUTHPLANE_VAULT_…, and there none of the server: ADDR, NAMESPACE, TOKEN, TIMEOUT, APPROLE_…, TRANSIT_…';
 
 /** Secrets that the database only names: the environment holds them. */
 export class SecretReferences {

@@ -255,6 +255,14 @@ export class VaultTransitEncryptSettings {
   @IsHttpUrl()
   readonly address?: string;
 
+  @text('namespace', {
+    env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_NAMESPACE',
+    about:
+      'Of Vault Enterprise, HCP Vault or OpenBao, such as team/identity: logins and keys are below it. Unset: none is named.',
+  })
+  @IsVaultPath()
+  readonly namespace?: string;
+
   @text('mount_path', {
     default: 'transit',
     env: 'AUTHPLANE_DATA_ENCRYPTION_VAULT_MOUNT_PATH',

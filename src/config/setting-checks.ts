@@ -160,7 +160,7 @@ export const IsMetricsPath = (): Check =>
 export const IsVaultPath = (): Check =>
   check(
     'isVaultPath',
-    must('a mount path such as transit or team/transit', (value) => {
+    must('a path such as transit or team/transit', (value) => {
       return value.length <= 200 && /^\w[\w-]*(?:\/\w[\w-]*)*$/.test(value);
     }),
   );

@@ -34,6 +34,14 @@ export class VaultTransitSigningSettings {
   @IsHttpUrl()
   readonly address?: string;
 
+  @text('namespace', {
+    env: 'AUTHPLANE_VAULT_NAMESPACE',
+    about:
+      'Of Vault Enterprise, HCP Vault or OpenBao, such as team/identity: logins and keys are below it. Unset: none is named.',
+  })
+  @IsVaultPath()
+  readonly namespace?: string;
+
   @text('mount', {
     default: 'transit',
     env: 'AUTHPLANE_VAULT_TRANSIT_MOUNT',

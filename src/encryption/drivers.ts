@@ -34,9 +34,9 @@ export function driversOf(config: Config, clock: Clock, breakers?: Breakers): Dr
 }
 
 function vaultOf(config: Config, clock: Clock, breakers?: Breakers): { vault?: VaultTransit; login?: VaultLogin } {
-  const { address, keyName, mountPath, credentials, approle } = config.dataEncryption.vaultTransitEncrypt;
+  const { address, namespace, keyName, mountPath, credentials, approle } = config.dataEncryption.vaultTransitEncrypt;
   if (!address || !keyName || !credentials) return {};
-  const client = VaultClient.at({ address, allowHttp: config.isLocal }, breakers);
+  const client = VaultClient.at({ address, namespace, allowHttp: config.isLocal }, breakers);
   const login = new VaultLogin(client, { ...credentials, mountPath: approle.mountPath }, clock);
   return { login, vault: new VaultTransit(new TransitEngine(client, login, { mountPath, keyName })) };
 }

@@ -70,10 +70,11 @@ function vaultOf(
   clock: Clock,
   breakers?: Breakers,
 ): { keys: TransitKeys; login: VaultLogin } | undefined {
-  const { address, mount, keyName, token, approle, timeoutSeconds } = signing.vaultTransit;
+  const { address, namespace, mount, keyName, token, approle, timeoutSeconds } = signing.vaultTransit;
   const { roleId = '', secretId = '' } = approle;
   if (!address) return undefined;
-  const client = VaultClient.at({ address, allowHttp: isLocal, timeoutMillis: timeoutSeconds * 1000 }, breakers);
+  const timeoutMillis = timeoutSeconds * 1000;
+  const client = VaultClient.at({ address, namespace, allowHttp: isLocal, timeoutMillis }, breakers);
   const login = new VaultLogin(client, token ? { token } : { roleId, secretId, mountPath: approle.mount }, clock);
   const to = (key: { mountPath: string; keyName: string }): TransitEngine => new TransitEngine(client, login, key);
   return { login, keys: new TransitKeys(to, { mountPath: mount, keyName }) };

@@ -15,6 +15,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   vault.state = 'open';
+  vault.namespace = undefined;
   await app?.close();
 });
 afterAll(async () => {
@@ -157,5 +158,14 @@ describe('encryption at rest', () => {
     const shown = [...app.logged, ...answers.map(({ body }) => JSON.stringify(body))];
     for (const planted of [...vault.secrets, byMaster.TEST_MASTER])
       expect(shown.filter((line) => line.includes(planted))).toEqual([]);
+  });
+
+  it('is by the key in the namespace that is named', async () => {
+    vault.namespace = 'team/identity';
+    const settings = { ...byVault(), DATA_ENCRYPTION_VAULT_NAMESPACE: 'team/identity' };
+    app = await startTestApp({ settings });
+    expect(await signsTokens()).toBe(true);
+    vault.namespace = 'team';
+    expect(await ready()).toMatchObject({ status: 'degraded' });
   });
 });

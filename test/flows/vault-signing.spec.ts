@@ -23,6 +23,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vault.state = 'open';
+  vault.namespace = undefined;
   vault.denied.clear();
   for (const app of apps.toReversed()) await app.close();
   await database.drop();
@@ -86,6 +87,15 @@ describe('tokens signed by Vault', () => {
     expect(decodeProtectedHeader(tokens.access_token).alg).toBe(algorithm);
     const [row] = await app.sql('select sealed_private_key, transit_key from signing_keys');
     expect(row).toEqual({ sealed_private_key: null, transit_key: 'transit/tokens/1' });
+  });
+
+  it('come from the namespace that is named, and from no other', async () => {
+    vault.namespace = 'team/identity';
+    const app = await start({ VAULT_NAMESPACE: 'team/identity' });
+    const { tokens } = await tokensOf(await aFlow(app));
+    expect(await verified(app, tokens.access_token)).toBe(Object.keys(await statusesOf(app))[0]);
+    for (const named of ['', 'team'])
+      await expect(start({ VAULT_NAMESPACE: named })).rejects.toThrow('signing needs Vault: it refuses the AppRole');
   });
 
   it('of both replicas are signed by the next version after a rotation, and verify everywhere', async () => {

@@ -18,6 +18,8 @@ export interface VaultAddress {
   /** Development: the issuer is on localhost. */
   readonly allowHttp: boolean;
   readonly timeoutMillis?: number;
+  /** Of Vault Enterprise and OpenBao, such as team/identity: what every path lies below, the logins' too. */
+  readonly namespace?: string;
 }
 
 const MAX_ANSWER_BYTES = 64 * 1024;
@@ -83,7 +85,11 @@ export class VaultClient {
       maxBytes,
       timeoutMs: this.#timeoutMs,
       accept: 'application/json',
-      headers: { 'x-vault-request': 'true', ...(token === undefined ? {} : { 'x-vault-token': token }) },
+      headers: {
+        'x-vault-request': 'true',
+        ...(this.at.namespace === undefined ? {} : { 'x-vault-namespace': this.at.namespace }),
+        ...(token === undefined ? {} : { 'x-vault-token': token }),
+      },
     };
   }
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Between, LessThan } from 'typeorm';
 import { Database } from '../platform/postgres/database.js';
-import { IS_REFUSAL } from '../platform/retention/expired-rows.js';
+import { AUDIT_DROPPED, IS_REFUSAL } from '../platform/retention/expired-rows.js';
 import { uuid7Floor } from '../platform/uuid7.js';
 import { AuditEventEntity } from './audit-event.entity.js';
 import { AuditSealEntity } from './audit-seal.entity.js';
@@ -45,6 +45,16 @@ export class AuditSealStore {
       [seal.hour, seal.events, seal.hash, seal.madeAt, seal.refusals, seal.refusalsHash, former?.hour ?? null],
     );
     return rows.length === 1;
+  }
+
+  /** Up to when the audit tells that events, and refusals, were dropped; null: of none. */
+  async dropped(): Promise<{ events: Date | null; refusals: Date | null }> {
+    const [told] = await this.database.query<{ events: Date | null; refusals: Date | null }>(
+      `select max((detail->>'events_before')::timestamptz) as events, max((detail->>'refusals_before')::timestamptz) as refusals
+       from audit_events where action = $1`,
+      [AUDIT_DROPPED],
+    );
+    return told ?? { events: null, refusals: null };
   }
 
   /** Every event with an id of that time, each as text that is the same whenever it is read, in the order of their ids. */

@@ -19,7 +19,7 @@ export type SealProblem = 'changed' | 'gone' | 'unsealed';
 export interface Verification {
   /** How many hours were compared with their events. */
   readonly verified: number;
-  /** How many are older than `retention.audit_days`, and were deleted for that. */
+  /** How many are older than `retention.audit_days`, or than the audit tells that events were dropped (`audit.dropped`). */
   readonly dropped: number;
   /** The newest seal of all that were looked at. Whoever keeps it elsewhere can tell a chain that was made anew. */
   readonly last?: { readonly hour: Date; readonly hash: Buffer };
@@ -65,6 +65,7 @@ export class AuditSeals {
     const seals = new Map((await this.store.between(from, end)).map((seal) => [seal.hour.getTime(), seal]));
     const problems: { hour: Date; problem: SealProblem }[] = [];
     let [verified, dropped] = [0, 0];
+    const gone = await this.#gone();
     for (let hour = former ? from : await this.#beginning(from, seals); hour < end; hour = next(hour)) {
       const seal = seals.get(hour.getTime());
       if (!seal) {
@@ -73,13 +74,23 @@ export class AuditSeals {
         continue;
       }
       const found = await this.#eventsOf(hour);
-      if (this.#hashOf(found, seal, former).equals(seal.hash)) verified += 1;
+      if (this.#hashOf(found, seal, former, hour < gone.refusals).equals(seal.hash)) verified += 1;
       else if (found.all.count > 0) problems.push({ hour, problem: 'changed' });
-      else if (this.#isOlderThan(this.config.retention.auditDays, hour)) dropped += 1;
+      else if (hour < gone.events) dropped += 1;
       else problems.push({ hour, problem: 'gone' });
       former = seal;
     }
     return { verified, dropped, last: former && { hour: former.hour, hash: former.hash }, problems };
+  }
+
+  /** Before which moments events, and refusals, may be gone: by the settings, or by what the audit tells. */
+  async #gone(): Promise<{ events: Date; refusals: Date }> {
+    const { auditDays, refusalDays } = this.config.retention;
+    const told = await this.store.dropped();
+    return {
+      events: latest(this.#daysAgo(auditDays), told.events),
+      refusals: latest(this.#daysAgo(refusalDays), told.refusals),
+    };
   }
 
   /** What the seal of that hour would be now. Refusals that may be gone count as what they were when they were sealed. */
@@ -87,10 +98,10 @@ export class AuditSeals {
     found: Events,
     { hour, refusals, refusalsHash }: AuditSealEntity,
     former: AuditSealEntity | undefined,
+    refusalsMayBeGone: boolean,
   ): Buffer {
     if (refusals === null || refusalsHash === null) return formerSealOf(hour, former, found);
-    const { refusalDays } = this.config.retention;
-    if (!this.#isOlderThan(refusalDays, hour)) return sealOf(hour, former, found);
+    if (!refusalsMayBeGone) return sealOf(hour, former, found);
     return sealOf(hour, former, { ...found, refusals: { count: refusals, digest: refusalsHash } });
   }
 
@@ -116,8 +127,8 @@ export class AuditSeals {
     return hourOf(new Date(this.clock.now().getTime() - GRACE_MILLIS));
   }
 
-  #isOlderThan(days: number, hour: Date): boolean {
-    return days > 0 && hour.getTime() < this.clock.now().getTime() - days * DAY_MILLIS;
+  #daysAgo(days: number): Date | null {
+    return days > 0 ? new Date(this.clock.now().getTime() - days * DAY_MILLIS) : null;
   }
 }
 
@@ -174,5 +185,7 @@ function sealHash(
   return hash.digest();
 }
 
+const latest = (...times: readonly (Date | null)[]): Date =>
+  new Date(Math.max(...times.map((time) => time?.getTime() ?? 0)));
 const hourOf = (at: Date): Date => new Date(Math.floor(at.getTime() / HOUR_MILLIS) * HOUR_MILLIS);
 const next = (hour: Date): Date => new Date(hour.getTime() + HOUR_MILLIS);

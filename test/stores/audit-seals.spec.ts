@@ -173,7 +173,7 @@ describe('the audit', () => {
     const { rows } = await sweep(run, clock.now(), kept);
     expect(rows.refusals).toBe(6);
     expect((await sweep(run, clock.now(), kept)).rows.refusals).toBe(0);
-    expect((await database.query('select 1 from audit_events')).length).toBe(3 + 3);
+    expect(await database.query(`select 1 from audit_events where action <> 'audit.dropped'`)).toHaveLength(3 + 3);
     expect(await verify(0, 1000, keeping)).toMatchObject({ verified: 79, dropped: 0, problems: [] });
 
     await database.query(`delete from audit_events where action = 'authorize.denied'`);
@@ -182,6 +182,30 @@ describe('the audit', () => {
     expect((await verify(0, 1000, keeping)).problems).toContainEqual({ hour: at(1), problem: 'changed' });
     await database.query(`update audit_seals set refusals_hash = hash where hour = $1`, [at(2)]);
     expect((await verify(0, 1000, keeping)).problems).toContainEqual({ hour: at(2), problem: 'gone' });
+  });
+
+  it('tells of what a purge dropped beyond the settings, and only as far as it did', async () => {
+    const log = replicas[0]!.get(AuditLog);
+    for (const hour of [0, 40, 70]) {
+      await eventsIn(hour);
+      await log.refused({ action: 'user.login_failed', reason: `in ${hour}` });
+    }
+    clock.millis = at(80).getTime();
+    await seal();
+    const run = (text: string, values?: readonly unknown[]) => database.query(text, values);
+    const purged = await sweep(run, clock.now(), { issuanceDays: 1, auditDays: 2, refusalDays: 1 });
+    expect([purged.rows.refusals, purged.dropped]).toEqual([2, expect.arrayContaining(['audit_events_20300101'])]);
+    expect(await verify()).toMatchObject({ verified: 78, dropped: 1, problems: [] });
+    await sweep(run, clock.now(), { issuanceDays: 1, auditDays: 2, refusalDays: 1 });
+    expect(await database.query(`select detail from audit_events where action = 'audit.dropped'`)).toEqual([
+      { detail: { events_before: at(32).toISOString(), refusals_before: at(56).toISOString() } },
+    ]);
+
+    await database.query(`delete from audit_events where reason = 'in 70'`);
+    expect((await verify()).problems.map(({ hour }) => hour)).toEqual([at(70), at(71)]);
+    await database.query(`delete from audit_events where action = 'audit.dropped'`);
+    const problems = [0, 1, 41].map((hour) => ({ hour: at(hour), problem: 'gone' }));
+    expect((await verify()).problems).toEqual(expect.arrayContaining(problems));
   });
 
   it('reads the seals of before, in which refusals are not apart, and leaves their refusals', async () => {

@@ -1,7 +1,7 @@
 import { CLOCK_SKEW_MILLIS } from '../clock/clock-skew.js';
 import type { RetentionSettings } from '../../config/server-settings.js';
 import { dropPartitions, partitionedTables, type PartitionedTable } from '../postgres/partitions.js';
-import { uuid7Floor } from '../uuid7.js';
+import { uuid7, uuid7Floor } from '../uuid7.js';
 
 /** One statement, or several without values. @returns the rows */
 export type Run = (text: string, values?: readonly unknown[]) => Promise<readonly unknown[]>;
@@ -27,6 +27,9 @@ const EXPIRED = {
   kept_documents: `fetched_at < $1::timestamptz - interval '2 days'`,
 } as const;
 
+/** The audit event of a sweep that made the audit shorter: `events_before`, `refusals_before`. */
+export const AUDIT_DROPPED = 'audit.dropped';
+
 /** So few that a statement ends long before its time-out, and holds nobody up. */
 const BATCH = 2_000;
 const HOUR_MILLIS = 3_600_000;
@@ -48,13 +51,26 @@ export async function sweep(run: Run, now: Date, kept: RetentionSettings): Promi
     rows[table] = await deleteExpired(run, table, condition, before);
   if (refusalDays > 0) rows.refusals = await deleteRefusals(run, daysBefore(now, refusalDays), now);
   const [dropped, busy]: [string[], string[]] = [[], []];
+  let auditIsShorter = (rows.refusals ?? 0) > 0;
   for (const table of Object.keys(partitionedTables) as PartitionedTable[]) {
     if (keptDays[table] === 0) continue;
     const days = await dropPartitions(run, table, daysBefore(now, keptDays[table]));
     dropped.push(...days.dropped);
     busy.push(...days.busy);
+    if (table === 'audit_events' && days.dropped.length > 0) auditIsShorter = true;
   }
+  if (auditIsShorter) await tellOfDrop(run, now, kept);
   return { rows, dropped, busy };
+}
+
+/** What is gone by then is no sign of tampering, whatever the settings say later: this event is sealed as every other. */
+async function tellOfDrop(run: Run, now: Date, { auditDays, refusalDays }: RetentionSettings): Promise<void> {
+  const detail = {
+    ...(auditDays > 0 && { events_before: daysBefore(now, auditDays) }),
+    ...(refusalDays > 0 && { refusals_before: daysBefore(now, refusalDays) }),
+  };
+  const event = [uuid7(now), AUDIT_DROPPED, JSON.stringify(detail), now];
+  await run('insert into audit_events (id, action, detail, created_at) values ($1, $2, $3, $4)', event);
 }
 
 /** Of hours that are sealed in a way that stands without them, and nothing else of these hours. */

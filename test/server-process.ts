@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SystemClock, type Clock } from '../src/platform/clock/clock.js';
@@ -16,6 +16,8 @@ export interface ServerProcess extends Target {
   /** Milliseconds from the start of the process to the first request it could answer. */
   readonly readyAfterMillis: number;
   readonly output: readonly string[];
+  /** Comes back when what it has said is as `isSaid` wants it, which is asked again at every line. */
+  untilSaid(isSaid: () => boolean): Promise<void>;
   /** @returns the exit code, or the signal that ended it */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string | null>;
 }
@@ -51,7 +53,8 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const output: string[] = [];
-  await untilServing(child, output);
+  const said = new EventEmitter();
+  await untilServing(child, output, said);
   return {
     issuer,
     url,
@@ -59,6 +62,9 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     clock: new SystemClock(),
     readyAfterMillis: performance.now() - startedAt,
     output,
+    untilSaid: async (isSaid) => {
+      while (!isSaid()) await once(said, 'line');
+    },
     admin: async (method, path, body) => {
       const response = await fetch(`${adminUrl}${path}`, {
         method,
@@ -79,11 +85,12 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
 }
 
 /** Waits for the line that says so; a process that ends before has failed, and its output, read to the end, says why. */
-function untilServing(child: ChildProcess, output: string[]): Promise<void> {
+function untilServing(child: ChildProcess, output: string[], said: EventEmitter): Promise<void> {
   return new Promise((resolve, reject) => {
     for (const stream of [child.stdout!, child.stderr!]) {
       createInterface({ input: stream }).on('line', (line) => {
         output.push(line);
+        said.emit('line');
         if (line.includes('"serving ')) resolve();
       });
     }

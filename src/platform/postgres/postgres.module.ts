@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { poolConfig, type PoolSize, type PostgresConnection } from './connection.js';
-import { Database } from './database.js';
+import { Database, isDatabaseAway } from './database.js';
 import { PartitionUpkeep } from './partition-upkeep.js';
 import { SettingStore } from './settings.store.js';
 
@@ -24,7 +24,10 @@ export class PostgresModule {
           type: 'postgres',
           autoLoadEntities: true,
           synchronize: false,
-          retryAttempts: 0,
+          // On a machine where many start at once, a first connection may take longer than one that serves requests is given.
+          retryAttempts: 5,
+          retryDelay: 400,
+          toRetry: isDatabaseAway,
           parseInt8: true,
           logging: false,
           extra: poolConfig(connection, size),

@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // What is polled for comes at once, or a while later where the machine is busy: a second would be a guess.
-    expect: { poll: { timeout: 15_000 } },
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
     reporters: [['default', { summary: false }]],
     coverage: { provider: 'v8', include: ['libs/**/*.ts', 'src/**/*.ts'], exclude: ['**/*.spec.ts'] },

@@ -247,7 +247,7 @@ describe('keys', () => {
     const refreshed = async (): Promise<void> => {
       const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;
       const state = async (): Promise<string> => (await at.app.admin('GET', `/admin/jobs/${id}`)).body.state;
-      await expect.poll(state, { timeout: 10_000 }).toBe('completed');
+      await expect.poll(state).toBe('completed');
     };
     await refreshed();
     const session = await aSession();
@@ -271,7 +271,7 @@ describe('keys', () => {
     await at.acme.set({ rotated: false });
     const { id } = (await at.app.admin('POST', '/admin/jobs', { name: 'sign-in-key-refresh' })).body;
     const state = async (): Promise<string> => (await at.app.admin('GET', `/admin/jobs/${id}`)).body.state;
-    await expect.poll(state, { timeout: 10_000 }).toBe('completed');
+    await expect.poll(state).toBe('completed');
     const [first, second, third] = [await aSession(), await aSession(), await aSession()];
     const token = await at.acme.logoutToken(claimsOf({ sub: first.sub }));
     const [header = '', payload = '', signature = ''] = token.split('.');

@@ -124,7 +124,7 @@ describe('logs, audit, errors, the operator’s answers and a dump of the databa
     world.proxy.always({ kind: 'answer', status: 400, body: JSON.stringify({ error: credential }) });
     expect((await app.admin('DELETE', `/admin/users/${well.user.id}?force=true`)).status).toBe(204);
     const job = `/admin/jobs/upstream-revocation_${connection.id}`;
-    await vi.waitFor(async () => expect((await app.admin('GET', job)).body.last_error).toBeDefined(), 10_000);
+    await vi.waitFor(async () => expect((await app.admin('GET', job)).body.last_error).toBeDefined(), 30_000);
     world.proxy.always();
     const paths = [job, '/admin/jobs', '/admin/connections', '/admin/broker-providers', '/admin/audit?limit=1000'];
     const answers = await Promise.all(paths.map((path) => app.admin('GET', path)));

@@ -66,7 +66,7 @@ describe('a webhook', () => {
     const user = await aUser(app, { name: 'Grace Hopper' });
     await app.admin('PATCH', `/admin/users/${user.id}/disable`);
     const found = (): any => receiver.taken('user.disabled').find(({ message }) => message.data.user_id === user.id);
-    await expect.poll(found, { timeout: 10_000 }).toBeDefined();
+    await expect.poll(found).toBeDefined();
     expect(found().message.data).toEqual({ user_id: user.id });
     const shown = JSON.stringify([
       (await app.admin('GET', '/admin/webhooks')).body,

@@ -38,7 +38,7 @@ describe('the log, sent to a collector', { timeout: 120_000 }, () => {
       AUTHPLANE_TRACING_INSECURE: 'true',
     };
     ({ server, requestId } = await aShortLife({ ...loggingTo(collector.endpoint), ...tracing }));
-  }, 60_000);
+  });
   afterAll(() => collector?.close());
 
   it('has each line of standard output, from the first to the last', () => {

@@ -297,7 +297,7 @@ describe('the keys of an issuer', () => {
     const refreshed = async (): Promise<void> => {
       const { id } = (await app.admin('POST', '/admin/jobs', { name: 'idp-key-refresh' })).body;
       const state = async (): Promise<string> => (await app.admin('GET', `/admin/jobs/${id}`)).body.state;
-      await expect.poll(state, { timeout: 10_000 }).toBe('completed');
+      await expect.poll(state).toBe('completed');
     };
     const [former, newKey] = [await assertionOf(flow), await anIdpKey('RS256')];
     idp.keys = [newKey];

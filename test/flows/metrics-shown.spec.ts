@@ -42,7 +42,7 @@ describe('a caller that goes away', () => {
       fetch(`${app.issuer}/oauth/token`, { method: 'POST', body: form, signal: leaving.signal }).catch(() => undefined);
     const leave = async () => {
       leaving.abort();
-      await vi.waitFor(async () => expect(await counted()).toBe(1), 10_000);
+      await vi.waitFor(async () => expect(await counted()).toBe(1), 30_000);
     };
     await whileHeld(app, 'lock table families in access exclusive mode', asked, leave);
   });

@@ -333,7 +333,7 @@ describe('metrics of trouble', () => {
         app,
         'lock table families in access exclusive mode',
         () => refresh(at, at.tokens.refresh_token),
-        () => vi.waitFor(async () => expect((await failures()).length).toBeGreaterThan(0), 10_000),
+        () => vi.waitFor(async () => expect((await failures()).length).toBeGreaterThan(0), 30_000),
       ),
     );
     expect(Object.keys(slow).filter((name) => name.startsWith('authserver_db_failures_total'))).not.toEqual([]);

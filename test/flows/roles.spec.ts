@@ -10,7 +10,7 @@ describe('a server that does no jobs', () => {
     const { status, body } = await server.admin('POST', '/admin/jobs', { name: 'expiry-sweep' });
     expect([status, body.name]).toEqual([202, 'expiry-sweep']);
     const worker = await startTestApp({ beside: server, clock: server.clock, settings: { SERVER_ROLE: 'worker' } });
-    await expect.poll(() => stateOf(server, body.id), { timeout: 10_000 }).toBe('completed');
+    await expect.poll(() => stateOf(server, body.id)).toBe('completed');
     expect(worker.logged.some((line) => line.includes('swept what has expired'))).toBe(true);
     expect(server.logged.some((line) => line.includes('swept what has expired'))).toBe(false);
     await expect(fetch(`${worker.url}/livez`)).rejects.toThrow();

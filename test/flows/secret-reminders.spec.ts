@@ -4,7 +4,7 @@ import { aConfidentialClient, audited } from '../builders.js';
 import { aReceiver, type Receiver } from '../receiver.js';
 
 const DAY = 24 * 3600;
-const SOON = { timeout: 10_000 };
+const SOON = { timeout: 30_000 };
 
 let receiver: Receiver;
 let app: TestApp;

@@ -66,13 +66,13 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
       (await app.admin('GET', '/admin/jobs?state=delayed&limit=1000')).body.jobs.find(
         ({ name }: { name: string }) => name === 'overdue-revocations',
       )?.id;
-    await vi.waitFor(async () => expect(await next()).toBeDefined(), 10_000);
+    await vi.waitFor(async () => expect(await next()).toBeDefined(), 30_000);
     const id = await next();
     expect((await app.admin('POST', `/admin/jobs/${encodeURIComponent(id)}/retry`)).status).toBe(202);
     await vi.waitFor(
       async () =>
         expect((await app.admin('GET', `/admin/jobs/${encodeURIComponent(id)}`)).body.state).toBe('completed'),
-      10_000,
+      30_000,
     );
   }
 
@@ -91,7 +91,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     vi.waitFor(async () => {
       const row = (await connectionsOf(at)).find(({ id }) => id === connection.id);
       expect(row).toMatchObject({ status: 'disconnected', upstream_revocation: outcome, sealed: false });
-    }, 10_000);
+    }, 30_000);
 
   it.each([
     ['the person', 'disconnected_by_user', disconnect],
@@ -121,7 +121,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
   it('is told upstream later when upstream is away, at once when the operator says so', async () => {
     world.proxy.always(AWAY);
     await disconnect();
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 30_000);
     expect(await job()).toMatchObject({
       name: 'upstream-revocation',
       data: { connection: connection.id },
@@ -139,7 +139,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     expect(await retry()).toBe(202);
     await expectSettled('done');
     expect(await livesUpstream(refreshToken)).toBe(false);
-    await vi.waitFor(async () => expect(await listed('completed')).toContain(jobId()), 10_000);
+    await vi.waitFor(async () => expect(await listed('completed')).toContain(jobId()), 30_000);
   });
 
   it('is given up after the last attempt, its credential forgotten and the fact on record', async () => {
@@ -149,7 +149,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     for (let made = 1; made < ATTEMPTS; made++) {
       await vi.waitFor(
         async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: made }),
-        10_000,
+        30_000,
       );
       expect(await retry()).toBe(202);
     }
@@ -164,7 +164,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     // There is nothing left to say it with.
     world.proxy.always();
     expect(await retry()).toBe(202);
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'completed' }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'completed' }), 30_000);
     expect(world.proxy.seen.length - before).toBe(ATTEMPTS);
     expect((await connectionsOf(at))[0]).toMatchObject({ upstream_revocation: 'given_up' });
   });
@@ -172,7 +172,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
   it('does not take the one along that was connected since', async () => {
     world.proxy.always(AWAY);
     await disconnect();
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed' }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed' }), 30_000);
     world.proxy.always();
     await connected(at, { browser });
     const fresh = (await connectionsOf(at)).find(({ status }) => status === 'active');
@@ -188,7 +188,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
   it('leaves no credential in what the operator sees of the job, in the queue, the log or the outbox', async () => {
     world.proxy.always({ kind: 'answer', status: 400, body: JSON.stringify({ error: refreshToken }) });
     await disconnect();
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 30_000);
     const kept = [
       await queued(),
       await app.sql('select * from outbox'),
@@ -202,7 +202,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
     await configure({ revocation_url: `${world.proxy.origin}/bearer`, revocation_format: 'bearer' });
     world.proxy.next({ kind: 'change', members: {} }, AWAY);
     await disconnect();
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed', attempts_made: 1 }), 30_000);
     expect((await credentialOf(app, connection.id)).refreshToken).not.toBe(refreshToken);
     const { refresh_token: refused } = await world.upstream.refused();
     world.proxy.next({ kind: 'change', members: {} }, { kind: 'answer', status: 200, body: '{}' });
@@ -219,7 +219,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
   ])('ends the %s at GitHub when it %s', async (what, _, login) => {
     world.proxy.always(AWAY);
     await disconnect();
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed' }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'delayed' }), 30_000);
     world.proxy.always();
     if (login !== undefined) await connected(at, { browser, login });
     await configure({
@@ -263,7 +263,7 @@ describe.each(['postgres', 'redis'] as const)('with the queue on %s, an account 
       expect((await app.admin('GET', `/admin/jobs?${wrong}`)).status).toBe(400);
     await disconnect();
     await expectSettled('done');
-    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'completed' }), 10_000);
+    await vi.waitFor(async () => expect(await job()).toMatchObject({ state: 'completed' }), 30_000);
     expect(await retry()).toBe(409);
   });
 });

@@ -21,7 +21,7 @@ it('webhooks are told that a connection is over, and why, whoever ended it', asy
   expect((await app.admin('DELETE', `/admin/grants/broker/${other.id}`)).status).toBe(204);
 
   const told = (): unknown[] => receiver.taken('connection.revoked').map(({ message }) => message.data);
-  await expect.poll(() => told().length, { timeout: 10_000 }).toBe(2);
+  await expect.poll(() => told().length).toBe(2);
   expect(told()).toContainEqual({
     connection_id: own.id,
     user_id: byPerson.user.id,

@@ -132,8 +132,8 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     });
     await expect(rolledBack).rejects.toThrow('changed my mind');
     await here.tell('note', 'a3', 'kept too');
-    await vi.waitFor(() => expect(here.job.seen.toSorted()).toEqual(['kept', 'kept too']), 10_000);
-    await vi.waitFor(async () => expect(await waiting()).toBe(0), 10_000);
+    await vi.waitFor(() => expect(here.job.seen.toSorted()).toEqual(['kept', 'kept too']), 30_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(0), 30_000);
   });
 
   it('does once what is told twice, however many replicas there are', async () => {
@@ -145,41 +145,41 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     await vi.waitFor(async () => {
       expect(await waiting()).toBe(0);
       expect(seen()).toHaveLength(10);
-    }, 10_000);
+    }, 30_000);
     expect(new Set(seen()).size).toBe(10);
   });
 
   it('tries again, and gives up once after the last attempt', async () => {
     here.job.failures = 1;
     await here.tell('note', 'c1', 'second time lucky');
-    await vi.waitFor(() => expect(here.job.seen).toHaveLength(2), 10_000);
+    await vi.waitFor(() => expect(here.job.seen).toHaveLength(2), 30_000);
     here.job.failures = 2;
     await here.tell('note', 'c2', 'never lucky');
-    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['never lucky']), 10_000);
+    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['never lucky']), 30_000);
     expect(here.job.seen).toHaveLength(4);
     const [failed] = await here.module.get(JobQueue).list(['failed'], 10);
     expect(failed).toMatchObject({ name: 'note', attemptsMade: 2, attempts: 2, lastError: 'not today' });
     expect(await here.module.get(JobQueue).retry(failed?.id ?? '')).toBe(true);
-    await vi.waitFor(() => expect(here.job.seen).toHaveLength(5), 10_000);
+    await vi.waitFor(() => expect(here.job.seen).toHaveLength(5), 30_000);
   });
 
   it('is not held up by those who let it wait, however many they are, and shows and counts them too', async () => {
     for (let count = 0; count < 20; count++) await here.tell('errand', `f${count}`, 'slow');
-    await vi.waitFor(async () => expect(await waiting()).toBe(0), 10_000);
-    await vi.waitFor(() => expect(here.errand.begun).toBe(8), 10_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(0), 30_000);
+    await vi.waitFor(() => expect(here.errand.begun).toBe(8), 30_000);
     await here.tell('note', 'f20', 'meanwhile');
-    await vi.waitFor(() => expect(here.job.seen).toEqual(['meanwhile']), 10_000);
+    await vi.waitFor(() => expect(here.job.seen).toEqual(['meanwhile']), 30_000);
     expect(here.errand.begun).toBe(8);
     const queue = here.module.get(JobQueue);
     const load = () => queue.load();
     // What was done a moment ago may count as active still.
-    await vi.waitFor(async () => expect((await load()).counts).toMatchObject({ active: 8, waiting: 12 }), 10_000);
+    await vi.waitFor(async () => expect((await load()).counts).toMatchObject({ active: 8, waiting: 12 }), 30_000);
     expect((await load()).nextAt).toBeInstanceOf(Date);
     expect(await queue.list(['waiting', 'active'], 1_000)).toHaveLength(20);
     expect(await queue.list(['waiting', 'active'], 5)).toHaveLength(5);
     expect(await queue.find('errand_f3')).toMatchObject({ name: 'errand' });
     here.errand.answer();
-    await vi.waitFor(() => expect(here.errand.begun).toBe(20), 10_000);
+    await vi.waitFor(() => expect(here.errand.begun).toBe(20), 30_000);
   });
 
   it('gives up at once what can never be done, and counts that as final', async () => {
@@ -191,7 +191,7 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     here.job.failures = 1;
     here.job.failure = new UnrecoverableError('never');
     await here.tell('note', 'c3', 'impossible');
-    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['impossible']), 10_000);
+    await vi.waitFor(() => expect(here.job.givenUp).toEqual(['impossible']), 30_000);
     expect(here.job.seen).toEqual(['impossible']);
     expect(await given()).toBe(before! + 1);
   });
@@ -214,8 +214,8 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
   it('leaves what it does not know to a later version, and is not held up by it', async () => {
     await here.tell('of-a-later-version', 'd1', 'unknown');
     await here.tell('note', 'd2', 'known');
-    await vi.waitFor(() => expect(here.job.seen).toEqual(['known']), 10_000);
-    await vi.waitFor(async () => expect(await waiting()).toBe(1), 10_000);
+    await vi.waitFor(() => expect(here.job.seen).toEqual(['known']), 30_000);
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), 30_000);
   });
 
   it('passes over regular jobs of a later version that was rolled back, and gives nothing up', async () => {
@@ -223,7 +223,7 @@ describe.each(['postgres', 'redis'] as const)('the queue on %s', (kind) => {
     const name = 'hourly-of-a-later-version';
     await queue.upsertJobScheduler(name, { every: 3_600_000 }, { name, data: {} });
     const counts = () => queue.getJobCounts('completed', 'failed');
-    await vi.waitFor(async () => expect(await counts()).toEqual({ completed: 1, failed: 0 }), 10_000);
+    await vi.waitFor(async () => expect(await counts()).toEqual({ completed: 1, failed: 0 }), 30_000);
   });
 });
 
@@ -280,7 +280,7 @@ describe('with Redis away', () => {
       module.get(Database).transaction((tx) => module.get(Outbox).put(tx, 'note', 'f1', { text: 'later' })),
     );
     const waits = () => heard.find(([message]) => message === 'the outbox waits');
-    await vi.waitFor(() => expect(waits()).toBeDefined(), 10_000);
+    await vi.waitFor(() => expect(waits()).toBeDefined(), 30_000);
     expect(waits()).toEqual(['the outbox waits', undefined]);
     Logger.overrideLogger(true);
     await module.close();
@@ -291,7 +291,7 @@ describe('with Redis away', () => {
     await redis.operate(async (operator) => {
       const refusals = async (): Promise<number> =>
         Number(/cmdstat_evalsha:.*rejected_calls=(\d+)/.exec(await operator.info('commandstats'))?.[1] ?? 0);
-      await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(0), 10_000);
+      await vi.waitFor(async () => expect(await refusals()).toBeGreaterThan(0), 30_000);
       const before = await refusals();
       for (let count = 0; count < 500; count++) await operator.ping();
       expect((await refusals()) - before).toBeLessThan(20);
@@ -325,8 +325,8 @@ describe('with Redis away', () => {
     const module = await moduleWith(job);
     const scheduled = async (): Promise<Date[]> =>
       (await module.get(JobQueue).list(['delayed'], 10)).map(({ runAt }) => runAt!);
-    const untilScheduled = () => vi.waitFor(async () => expect(await scheduled()).toHaveLength(1), 10_000);
-    await vi.waitFor(() => expect(job.runs).toBe(1), 10_000);
+    const untilScheduled = () => vi.waitFor(async () => expect(await scheduled()).toHaveLength(1), 30_000);
+    await vi.waitFor(() => expect(job.runs).toBe(1), 30_000);
     await untilScheduled();
     const before = await scheduled();
     vi.advanceTimersByTime(60_000);
@@ -337,7 +337,7 @@ describe('with Redis away', () => {
     expect(await scheduled()).toEqual([]);
     vi.advanceTimersByTime(60_000);
     await untilScheduled();
-    await vi.waitFor(() => expect(job.runs).toBe(2), 10_000);
+    await vi.waitFor(() => expect(job.runs).toBe(2), 30_000);
     await module.close();
   });
 

@@ -3,7 +3,7 @@ import { JobQueue } from '../platform/queue/job-queue.js';
 import { JobQuery, RunJob, toJobView } from './job.dto.js';
 import { OperatorController } from './operator-controller.js';
 import { NameOf } from './path-id.js';
-import { notFound } from './problem.js';
+import { notFound, Problem } from './problem.js';
 import { QueryParameters } from './query-parameters.js';
 
 @OperatorController('jobs')
@@ -21,7 +21,8 @@ export class JobsController {
   @HttpCode(202)
   async run(@Body() { name }: RunJob): Promise<object> {
     const id = await this.queue.runNow(name);
-    if (id === undefined) throw notFound('job');
+    if (id === undefined)
+      throw new Problem(404, 'job_not_found', 'no regular job has that name: others begin when something happens');
     return { id, name };
   }
 

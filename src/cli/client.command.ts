@@ -170,7 +170,10 @@ function settings(command: Command): Command {
       'whether it gets no token without a proof of its key (DPoP)',
       trueOrFalse,
     )
-    .option('--scope <scopes>', 'the most it may ask for, space-separated; empty for no limit of its own')
+    .option(
+      '--scope <scopes>',
+      'the most it may ask for, space-separated; empty: no limit of its own, and nothing by client_credentials',
+    )
     .option('--default-resource <uri>', 'the resource meant when a request names none')
     .option('--access-token-ttl <seconds>', 'lifetime of its access tokens, or default', secondsOrDefault)
     .option('--refresh-token-ttl <seconds>', 'how long a refresh token may lie unused, or default', secondsOrDefault)

@@ -35,7 +35,8 @@ export class KnownClients {
     // The row first: with secrets that are newer than its version nothing can be stored, with older ones a former secret would work.
     const row = await this.store.find(id);
     // Read for an unknown client too: a stranger must not learn from the time it takes which ids exist.
-    const known = { row, secrets: await this.secrets.ofClient(id) };
+    const secrets = await this.secrets.ofClient(id);
+    const known = { row, secrets: secrets.map((it) => ({ ...it, secretHash: alone(it.secretHash) })) };
     if (row) this.#remembered.set(id, known);
     else this.#remembered.delete(id);
     return known;
@@ -44,4 +45,11 @@ export class KnownClients {
   recall(id: string): KnownClient | undefined {
     return this.#remembered.get(id);
   }
+}
+
+/** A slice of what the driver has read would keep all of that, 8 KB, for as long as it is remembered. */
+function alone(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

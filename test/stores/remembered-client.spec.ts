@@ -1,4 +1,11 @@
+import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ClientSecretStore } from '../../src/clients/client-secret.store.js';
+import { ClientStore } from '../../src/clients/client.store.js';
+import { KnownClients } from '../../src/clients/known-clients.js';
+import { ClockModule } from '../../src/platform/clock/clock.module.js';
+import { Database } from '../../src/platform/postgres/database.js';
+import { PostgresModule } from '../../src/platform/postgres/postgres.module.js';
 import { startTestApp, type TestApp } from '../app.js';
 import { aKeyClient, aKeyPair, asForm, assertionOf } from '../assertions.js';
 import {
@@ -40,6 +47,16 @@ async function aRememberedMachine(): Promise<ClientFixture> {
 }
 
 describe('a client that is remembered', () => {
+  it('keeps nothing of what the database sent besides', async () => {
+    const { id } = await aConfidentialClient(one, MACHINE);
+    const imports = [ClockModule.of(one.clock), PostgresModule.of(one.connection, { maxConns: 1 })];
+    const module = await Test.createTestingModule({ imports }).compile();
+    const database = module.get(Database);
+    const { secrets } = await new KnownClients(new ClientStore(database), new ClientSecretStore(database)).read(id);
+    expect(secrets.map(({ secretHash }) => [secretHash.length, secretHash.buffer.byteLength])).toEqual([[32, 32]]);
+    await module.close();
+  });
+
   it('is not read again', async () => {
     const client = await aRememberedMachine();
     const answers: TokenResponse[] = [];

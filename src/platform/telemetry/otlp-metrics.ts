@@ -15,6 +15,7 @@ import { registry } from './metric.js';
 import { otlpResource, PATIENCE_MILLIS, telling } from './otlp-export.js';
 
 const EVERY_MILLIS = 15_000;
+
 /**
  * What Prometheus would scrape, pushed instead: both see the same numbers, since they are counted once.
  *

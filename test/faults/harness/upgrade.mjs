@@ -1,8 +1,9 @@
 /** From an earlier build to this one under load: the schema first, then one replica after another; and one of them back again. */
-import { execFileSync, execSync } from 'node:child_process';
+import { execFile, execSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 const here = join(import.meta.dirname, '../../..');
 /** For so long the earlier build serves on the new schema. */
@@ -16,7 +17,8 @@ export const upgradeFrom = (tag) => {
     curable: true,
     async strike({ replicas, env }) {
       const [first] = replicas;
-      execFileSync(process.execPath, [join(here, 'dist/src/main.js'), 'migrate'], {
+      // The load goes on meanwhile, and so does the provider that it asks, which lives in this process.
+      await promisify(execFile)(process.execPath, [join(here, 'dist/src/main.js'), 'migrate'], {
         env: { PATH: process.env.PATH, ...env, ...first.addresses },
       });
       await sleep(OLD_ON_NEW_MILLIS);

@@ -8,6 +8,12 @@ import { AuditSealEntity } from './audit-seal.entity.js';
 
 const BATCH = 2_000;
 
+/** Before which moments events, and refusals, may be gone; null: none. */
+export interface Dropped {
+  readonly events: Date | null;
+  readonly refusals: Date | null;
+}
+
 @Injectable()
 export class AuditSealStore {
   constructor(private readonly database: Database) {}
@@ -47,9 +53,9 @@ export class AuditSealStore {
     return rows.length === 1;
   }
 
-  /** Up to when the audit tells that events, and refusals, were dropped; null: of none. */
-  async dropped(): Promise<{ events: Date | null; refusals: Date | null }> {
-    const [told] = await this.database.query<{ events: Date | null; refusals: Date | null }>(
+  /** What the audit itself tells of. */
+  async dropped(): Promise<Dropped> {
+    const [told] = await this.database.query<Dropped>(
       `select max((detail->>'events_before')::timestamptz) as events, max((detail->>'refusals_before')::timestamptz) as refusals
        from audit_events where action = $1`,
       [AUDIT_DROPPED],

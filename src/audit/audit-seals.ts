@@ -3,7 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { Config } from '../config/config.js';
 import { Clock } from '../platform/clock/clock.js';
 import { AuditSealEntity } from './audit-seal.entity.js';
-import { AuditSealStore } from './audit-seal.store.js';
+import { AuditSealStore, type Dropped } from './audit-seal.store.js';
 
 const HOUR_MILLIS = 3_600_000;
 const DAY_MILLIS = 24 * HOUR_MILLIS;
@@ -13,13 +13,17 @@ const GRACE_MILLIS = 10 * 60_000;
 /** How long after its end an hour may wait for its seal before that is a problem. */
 const PATIENCE_MILLIS = 3 * HOUR_MILLIS;
 
-/** `changed`: other events than were sealed. `gone`: none of them is left. `unsealed`: no seal where there must be one. */
-export type SealProblem = 'changed' | 'gone' | 'unsealed';
+/**
+ * `changed`: other events than were sealed. `gone`: none of them is left. `purged`: what is missing was dropped beyond what the settings say,
+ * as the audit itself tells (`audit.dropped`). Whoever deletes could tell so, too: an operator must know of it. `unsealed`: no seal where there
+ * must be one.
+ */
+export type SealProblem = 'changed' | 'gone' | 'purged' | 'unsealed';
 
 export interface Verification {
   /** How many hours were compared with their events. */
   readonly verified: number;
-  /** How many are older than `retention.audit_days`, or than the audit tells that events were dropped (`audit.dropped`). */
+  /** How many are older than `retention.audit_days`, and were deleted for that. */
   readonly dropped: number;
   /** The newest seal of all that were looked at. Whoever keeps it elsewhere can tell a chain that was made anew. */
   readonly last?: { readonly hour: Date; readonly hash: Buffer };
@@ -65,7 +69,7 @@ export class AuditSeals {
     const seals = new Map((await this.store.between(from, end)).map((seal) => [seal.hour.getTime(), seal]));
     const problems: { hour: Date; problem: SealProblem }[] = [];
     let [verified, dropped] = [0, 0];
-    const gone = await this.#gone();
+    const [settings, told] = [this.#settings(), await this.store.dropped()];
     for (let hour = former ? from : await this.#beginning(from, seals); hour < end; hour = next(hour)) {
       const seal = seals.get(hour.getTime());
       if (!seal) {
@@ -74,35 +78,14 @@ export class AuditSeals {
         continue;
       }
       const found = await this.#eventsOf(hour);
-      if (this.#hashOf(found, seal, former, hour < gone.refusals).equals(seal.hash)) verified += 1;
-      else if (found.all.count > 0) problems.push({ hour, problem: 'changed' });
-      else if (hour < gone.events) dropped += 1;
-      else problems.push({ hour, problem: 'gone' });
+      const state = stateOf(found, seal, former, settings);
+      if (state === 'verified') verified += 1;
+      else if (state === 'dropped') dropped += 1;
+      else if (stateOf(found, seal, former, told)) problems.push({ hour, problem: 'purged' });
+      else problems.push({ hour, problem: found.all.count > 0 ? 'changed' : 'gone' });
       former = seal;
     }
     return { verified, dropped, last: former && { hour: former.hour, hash: former.hash }, problems };
-  }
-
-  /** Before which moments events, and refusals, may be gone: by the settings, or by what the audit tells. */
-  async #gone(): Promise<{ events: Date; refusals: Date }> {
-    const { auditDays, refusalDays } = this.config.retention;
-    const told = await this.store.dropped();
-    return {
-      events: latest(this.#daysAgo(auditDays), told.events),
-      refusals: latest(this.#daysAgo(refusalDays), told.refusals),
-    };
-  }
-
-  /** What the seal of that hour would be now. Refusals that may be gone count as what they were when they were sealed. */
-  #hashOf(
-    found: Events,
-    { hour, refusals, refusalsHash }: AuditSealEntity,
-    former: AuditSealEntity | undefined,
-    refusalsMayBeGone: boolean,
-  ): Buffer {
-    if (refusals === null || refusalsHash === null) return formerSealOf(hour, former, found);
-    if (!refusalsMayBeGone) return sealOf(hour, former, found);
-    return sealOf(hour, former, { ...found, refusals: { count: refusals, digest: refusalsHash } });
   }
 
   async #eventsOf(hour: Date): Promise<Events> {
@@ -127,9 +110,35 @@ export class AuditSeals {
     return hourOf(new Date(this.clock.now().getTime() - GRACE_MILLIS));
   }
 
-  #daysAgo(days: number): Date | null {
-    return days > 0 ? new Date(this.clock.now().getTime() - days * DAY_MILLIS) : null;
+  #settings(): Dropped {
+    const { auditDays, refusalDays } = this.config.retention;
+    const before = (days: number) => (days > 0 ? new Date(this.clock.now().getTime() - days * DAY_MILLIS) : null);
+    return { events: before(auditDays), refusals: before(refusalDays) };
   }
+}
+
+/** Whether an hour is as it was sealed, where what is older than `dropped` may be gone; undefined: it is not. */
+function stateOf(
+  found: Events,
+  seal: AuditSealEntity,
+  former: AuditSealEntity | undefined,
+  { events, refusals }: Dropped,
+): 'verified' | 'dropped' | undefined {
+  const { hour, hash } = seal;
+  if (hashOf(found, seal, former, refusals !== null && hour < refusals).equals(hash)) return 'verified';
+  return found.all.count === 0 && events !== null && hour < events ? 'dropped' : undefined;
+}
+
+/** What the seal of that hour would be now. Refusals that may be gone count as what they were when they were sealed. */
+function hashOf(
+  found: Events,
+  { hour, refusals, refusalsHash }: AuditSealEntity,
+  former: AuditSealEntity | undefined,
+  refusalsMayBeGone: boolean,
+): Buffer {
+  if (refusals === null || refusalsHash === null) return formerSealOf(hour, former, found);
+  if (!refusalsMayBeGone) return sealOf(hour, former, found);
+  return sealOf(hour, former, { ...found, refusals: { count: refusals, digest: refusalsHash } });
 }
 
 interface Counted {
@@ -185,7 +194,5 @@ function sealHash(
   return hash.digest();
 }
 
-const latest = (...times: readonly (Date | null)[]): Date =>
-  new Date(Math.max(...times.map((time) => time?.getTime() ?? 0)));
 const hourOf = (at: Date): Date => new Date(Math.floor(at.getTime() / HOUR_MILLIS) * HOUR_MILLIS);
 const next = (hour: Date): Date => new Date(hour.getTime() + HOUR_MILLIS);

@@ -63,7 +63,7 @@ export async function sweep(run: Run, now: Date, kept: RetentionSettings): Promi
   return { rows, dropped, busy };
 }
 
-/** What is gone by then is no sign of tampering, whatever the settings say later: this event is sealed as every other. */
+/** So that what is gone by then has a reason to be found, whatever the settings say later: this event is sealed as every other. */
 async function tellOfDrop(run: Run, now: Date, { auditDays, refusalDays }: RetentionSettings): Promise<void> {
   const detail = {
     ...(auditDays > 0 && { events_before: daysBefore(now, auditDays) }),
